@@ -1,0 +1,75 @@
+import { ExpectedError } from '../../core/errors.ts';
+
+export type StorageErrorCode =
+  /** No object has this name. */
+  | 'storage/not-there'
+  /** A create-only put found an object of this name. */
+  | 'storage/already-there'
+  /** A replace-if-unchanged put found another object than the one the caller read, or none. */
+  | 'storage/changed'
+  /** The store refused these credentials, or the operating system these permissions. */
+  | 'storage/denied'
+  /** The range starts at or after the object's end. */
+  | 'storage/range'
+  /** The store does not honour conditional puts, so nothing may be written to it. */
+  | 'storage/unsafe'
+  /** The storage URL or an object name is malformed. */
+  | 'storage/name'
+  /** The store did not answer, answered with a server error, or broke off in the middle. */
+  | 'storage/unavailable'
+  /** The disk or quota is full. */
+  | 'storage/full';
+
+export class StorageError extends ExpectedError<StorageErrorCode> {}
+
+/** An opaque version of an object's content, given back unchanged in `replace-if-unchanged`. */
+export type ETag = string;
+
+export type ObjectStat = { readonly size: number; readonly etag: ETag };
+
+export type StoredObject = ObjectStat & {
+  /** The bytes asked for, streamed. `size` is always that of the whole object. */
+  readonly body: AsyncIterable<Uint8Array>;
+};
+
+/** Both ends are inclusive byte offsets, as in HTTP; without `end` to the end of the object. */
+export type ByteRange = { readonly start: number; readonly end?: number };
+
+export type PutCondition =
+  { readonly kind: 'create-only' } | { readonly kind: 'replace-if-unchanged'; readonly etag: ETag };
+
+export type PutOptions = {
+  readonly condition: PutCondition;
+  /** Sent as Cache-Control by stores that serve hosts directly. */
+  readonly cacheControl: CacheControl;
+};
+
+/** `immutable` for names that never change their content (versioned or content-addressed), else `no-cache`. */
+export type CacheControl = 'immutable' | 'no-cache';
+
+/**
+ * Named objects in a folder, a bucket or memory. Names are relative, `/`-separated, of `[A-Za-z0-9._-]` segments that
+ * do not begin with a dot. A put is atomic: a reader finds the old object, or the whole new one, never a part.
+ * Every failure is a StorageError.
+ */
+export interface Storage extends AsyncDisposable {
+  /** The URL that opens this storage again, without credentials. */
+  readonly url: string;
+  stat(name: string): Promise<ObjectStat>;
+  get(name: string, range?: ByteRange): Promise<StoredObject>;
+  /** For small objects (metadata); returns the new ETag. */
+  put(name: string, bytes: Uint8Array, options: PutOptions): Promise<ETag>;
+  /**
+   * For large objects: create-only, in memory bounded by a few parts whatever the size. `size` is the exact number of
+   * bytes that `source` yields. A failure of `source` leaves nothing behind and is thrown as it is.
+   */
+  putStream(
+    name: string,
+    source: AsyncIterable<Uint8Array>,
+    options: { readonly size: number; readonly cacheControl: CacheControl },
+  ): Promise<ETag>;
+  /** Names that begin with `prefix`, in ascending order of their UTF-16 units. */
+  list(prefix: string): AsyncIterable<{ readonly name: string; readonly size: number }>;
+  /** Deleting what is not there is no error. */
+  delete(name: string): Promise<void>;
+}

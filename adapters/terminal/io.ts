@@ -1,0 +1,19 @@
+export type Output = {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+};
+
+/** All that a command may know of the world outside its arguments; only bin/tidegate.ts builds the real one. */
+export type Io = {
+  /** Results only. */
+  readonly stdout: Output;
+  /** Progress, hints and errors. */
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths of arguments are resolved against this folder. */
+  readonly cwd: string;
+  readonly now: () => Date;
+  /** Aborted when the person or the system asks the process to stop. */
+  readonly signal: AbortSignal;
+};
