@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { formatInstant } from './instant.ts';
+import { ROLLOUT_STATES } from './rollout.ts';
+import type { Rollout } from './rollout.ts';
+import { SEED_COUNT } from './seed.ts';
+import { clockAt, isAtGate, opensFor, reachablePoints, tideAt } from './tide.ts';
+import { legalVerbs } from './verb.ts';
+
+const countsSchema = z.object({
+  /** Hosts of the variant and arch that run an older version and were not offered the release yet. */
+  waiting: z.int(),
+  offered: z.int(),
+  updated: z.int(),
+  failed: z.int(),
+  rolledBack: z.int(),
+});
+
+/** What the hosts did, as far as a server knows. */
+export type RolloutCounts = z.infer<typeof countsSchema>;
+
+const failureSchema = z.object({
+  hostId: z.string(),
+  at: z.string(),
+  stage: z.string(),
+  error: z.string().nullable(),
+});
+
+/** What operators are shown of a rollout, by the server's API and by the command line alike. */
+export const rolloutViewSchema = z.object({
+  id: z.string(),
+  variant: z.string(),
+  arch: z.string(),
+  version: z.string(),
+  state: z.enum(ROLLOUT_STATES),
+  /** `scheduled` before the first opening, `rising`, `at-gate`, `complete`; `standing` if it does not run. */
+  phase: z.enum(['scheduled', 'rising', 'at-gate', 'complete', 'standing']),
+  tide: z.object({ seeds: z.int(), of: z.int(), percent: z.number() }),
+  /** When the last seed that the policy reaches is let through, if nobody intervenes. */
+  completesAt: z.string().nullable(),
+  sentBackTo: z.string().nullable(),
+  verbs: z.array(z.string()),
+  /** Null without a server: only a server hears of hosts. */
+  counts: countsSchema.nullable(),
+  failures: z.array(failureSchema),
+  history: z.array(
+    z.object({
+      verb: z.string(),
+      at: z.string(),
+      by: z.string(),
+      reason: z.string().nullable(),
+    }),
+  ),
+});
+
+export type RolloutView = z.infer<typeof rolloutViewSchema>;
+
+/** What the server knows of the hosts; the command line without a server knows nothing of them. */
+export type HostOutcomes = Pick<RolloutView, 'counts' | 'failures'>;
+
+export function viewOf(rollout: Rollout, now: Date, outcomes: HostOutcomes): RolloutView {
+  const { release, sentBackTo } = rollout;
+  const seeds = tideAt(rollout, now);
+  const reach = reachablePoints(rollout).at(-1)?.seeds ?? 0;
+  const completesAt = reach === 0 ? null : opensFor(rollout, reach - 1);
+  return {
+    id: rollout.id,
+    variant: release.variant,
+    arch: release.arch,
+    version: release.version,
+    state: rollout.state,
+    phase: phaseOf(rollout, now),
+    tide: { seeds, of: SEED_COUNT, percent: Math.round((seeds * 1000) / SEED_COUNT) / 10 },
+    completesAt: completesAt === null ? null : formatInstant(completesAt),
+    sentBackTo: sentBackTo?.version ?? null,
+    verbs: [...legalVerbs(rollout, now)],
+    ...outcomes,
+    history: rollout.history.map(({ verb, at, by, reason }) => ({
+      verb,
+      at: formatInstant(at),
+      by,
+      reason,
+    })),
+  };
+}
+
+function phaseOf(rollout: Rollout, now: Date): RolloutView['phase'] {
+  if (rollout.state !== 'running') return 'standing';
+  if (isAtGate(rollout, now)) return 'at-gate';
+  const points = reachablePoints(rollout);
+  const clockMs = clockAt(rollout, now);
+  if (clockMs < (points[0]?.atMs ?? 0)) return 'scheduled';
+  return clockMs >= (points.at(-1)?.atMs ?? 0) ? 'complete' : 'rising';
+}
