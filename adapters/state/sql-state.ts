@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Kysely, Transaction } from 'kysely';
+import { attempt } from './attempt.ts';
+import type { TranslateError } from './attempt.ts';
+import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
+import { migrate } from './migrate.ts';
+import { insertOffers, insertReports, selectCounts, selectFailures } from './reports.ts';
+import { StateError } from './state.ts';
+import type {
+  Host,
+  HostReport,
+  HostSeen,
+  HostSelection,
+  NewVerb,
+  Offer,
+  RolloutCounts,
+  State,
+  StoredReport,
+  StoredVerb,
+  VerbResult,
+  VersionCount,
+} from './state.ts';
+import type { Tables } from './tables.ts';
+import {
+  finishVerb,
+  insertVerb,
+  selectPendingVerbs,
+  selectRecentVerbs,
+  selectVerb,
+} from './verbs.ts';
+
+export type SqlStateOptions = {
+  /** Owned by the state from now on. */
+  readonly db: Kysely<Tables>;
+  /** The database's name in messages, without credentials. */
+  readonly source: string;
+  readonly translate: TranslateError;
+  readonly waitMs: number;
+};
+
+/** Rows of one statement: few enough for every engine's limits, and polls are answered between two statements. */
+const BATCH_ROWS = 250;
+
+/** The state in any SQL database that Kysely speaks to. */
+export class SqlState implements State {
+  readonly instanceId: string;
+  readonly #options: SqlStateOptions;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #isClosed = false;
+
+  private constructor(instanceId: string, options: SqlStateOptions) {
+    this.instanceId = instanceId;
+    this.#options = options;
+  }
+
+  static async open(options: SqlStateOptions): Promise<SqlState> {
+    const { db, source } = options;
+    const instanceId = await attempt(
+      () =>
+        inTransaction(db, async (transaction) => {
+          await migrate(transaction, source);
+          return instanceIdOf(transaction);
+        }),
+      options,
+    );
+    return new SqlState(instanceId, options);
+  }
+
+  async touchHosts(batch: readonly HostSeen[]): Promise<void> {
+    await this.#inBatches(latestSightings(batch), upsertHosts);
+  }
+
+  findHost(id: string): Promise<Host | null> {
+    return this.#run((db) => selectHost(db, id));
+  }
+
+  hostsOf(
+    selection: HostSelection,
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<readonly Host[]> {
+    return this.#run((db) => selectHosts(db, selection, page));
+  }
+
+  countHosts(selection: HostSelection): Promise<readonly VersionCount[]> {
+    return this.#run((db) => countByVersion(db, selection));
+  }
+
+  async recordOffers(batch: readonly Offer[]): Promise<void> {
+    await this.#inBatches(batch, insertOffers);
+  }
+
+  recordReports(hostId: string, reports: readonly HostReport[], receivedAt: Date): Promise<number> {
+    return this.#change((transaction) => insertReports(transaction, hostId, reports, receivedAt));
+  }
+
+  countsOf(rolloutId: string): Promise<RolloutCounts> {
+    return this.#run((db) => selectCounts(db, rolloutId));
+  }
+
+  failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]> {
+    return this.#run((db) => selectFailures(db, rolloutId, limit));
+  }
+
+  enqueueVerb(verb: NewVerb): Promise<StoredVerb> {
+    return this.#change((transaction) => insertVerb(transaction, verb));
+  }
+
+  findVerb(id: string): Promise<StoredVerb | null> {
+    return this.#run((db) => selectVerb(db, id));
+  }
+
+  pendingVerbs(): Promise<readonly StoredVerb[]> {
+    return this.#run(selectPendingVerbs);
+  }
+
+  finishVerb(id: string, result: VerbResult, at: Date): Promise<StoredVerb> {
+    return this.#change((transaction) => finishVerb(transaction, id, result, at));
+  }
+
+  recentVerbs(limit: number): Promise<readonly StoredVerb[]> {
+    return this.#run((db) => selectRecentVerbs(db, limit));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#underWay);
+    await this.#options.db.destroy();
+  }
+
+  async #inBatches<T>(
+    rows: readonly T[],
+    write: (transaction: Transaction<Tables>, part: readonly T[]) => Promise<void>,
+  ): Promise<void> {
+    for (let start = 0; start < rows.length; start += BATCH_ROWS) {
+      await this.#change((transaction) =>
+        write(transaction, rows.slice(start, start + BATCH_ROWS)),
+      );
+      await nextTurn();
+    }
+  }
+
+  #change<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return this.#run((db) => inTransaction(db, work));
+  }
+
+  async #run<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
+    const { db, source } = this.#options;
+    if (this.#isClosed) throw new StateError('state/unavailable', `${source} is closed`);
+    const running = attempt(() => work(db), this.#options);
+    this.#underWay.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#underWay.delete(running);
+    }
+  }
+}
+
+// SQLite has no other level; engines that have must be told, since the work reads before it writes.
+function inTransaction<T>(
+  db: Kysely<Tables>,
+  work: (transaction: Transaction<Tables>) => Promise<T>,
+): Promise<T> {
+  return db.transaction().setIsolationLevel('serializable').execute(work);
+}
+
+async function instanceIdOf(transaction: Transaction<Tables>): Promise<string> {
+  await transaction
+    .insertInto('meta')
+    .values({ name: 'instance-id', value: randomUUID() })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute();
+  const { value } = await transaction
+    .selectFrom('meta')
+    .select('value')
+    .where('name', '=', 'instance-id')
+    .executeTakeFirstOrThrow();
+  return value;
+}

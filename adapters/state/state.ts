@@ -1,0 +1,151 @@
+import { ExpectedError } from '../../core/errors.ts';
+
+export type StateErrorCode =
+  /** The state URL is malformed or names an engine that is not supported. */
+  | 'state/url'
+  /** The file is not a Tidegate database, or its content is broken. */
+  | 'state/damaged'
+  /** A newer Tidegate has changed this database; this one must not write to it. */
+  | 'state/newer'
+  /** The disk or quota is full; nothing of the operation was kept. */
+  | 'state/full'
+  /** Another process held the database for longer than the caller was willing to wait. */
+  | 'state/busy'
+  /** The operating system refused to read or write the file or its folder. */
+  | 'state/denied'
+  /** The disk failed, or the state is closed. */
+  | 'state/unavailable'
+  /** A verb of this id exists with another content. */
+  | 'state/conflict'
+  /** No verb has this id. */
+  | 'state/not-there';
+
+export class StateError extends ExpectedError<StateErrorCode> {}
+
+/** A host as it described itself in a check-in. */
+export type HostSeen = {
+  readonly id: string;
+  readonly variant: string;
+  readonly arch: string;
+  readonly version: string;
+  /** 0..2047: the declared seed, or the one derived from the id. */
+  readonly seed: number;
+  readonly group: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The agent's state, such as `idle` or `staged`. */
+  readonly state: string;
+  /** By the server's clock. */
+  readonly seenAt: Date;
+};
+
+export type Host = Omit<HostSeen, 'seenAt'> & {
+  readonly firstSeen: Date;
+  readonly lastSeen: Date;
+};
+
+export type HostSelection = { readonly variant: string; readonly arch: string };
+
+export type VersionCount = { readonly version: string; readonly hosts: number };
+
+export type Offer = {
+  readonly rolloutId: string;
+  readonly hostId: string;
+  /** By the server's clock. */
+  readonly at: Date;
+};
+
+export const OUTCOMES = ['updated', 'failed', 'rolled-back'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** What a host says about one update attempt. */
+export type HostReport = {
+  /** Made by the host and unique on it: a report of a known id is the same report again. */
+  readonly id: string;
+  readonly rolloutId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly outcome: Outcome;
+  readonly stage: string;
+  readonly error: string | null;
+  /** By the host's clock, which may be wrong. */
+  readonly at: Date;
+};
+
+export type StoredReport = HostReport & { readonly hostId: string; readonly receivedAt: Date };
+
+/**
+ * Hosts of one rollout, each counted once, where it stands now: `offered` are those that were offered the release and
+ * have reported no outcome.
+ */
+export type RolloutCounts = {
+  readonly offered: number;
+  readonly updated: number;
+  readonly failed: number;
+  readonly rolledBack: number;
+};
+
+export type NewVerb = {
+  /** Unique for ever, made by whoever asks. */
+  readonly id: string;
+  /** The verb as its author wrote it; kept byte for byte. */
+  readonly json: string;
+  readonly acceptedAt: Date;
+};
+
+export type VerbResult =
+  { readonly kind: 'committed' } | { readonly kind: 'rejected'; readonly message: string };
+
+export type VerbStatus =
+  { readonly kind: 'pending' } | (VerbResult & { readonly finishedAt: Date });
+
+export type StoredVerb = NewVerb & {
+  /** 1, 2, 3, … in the order of acceptance. */
+  readonly sequence: number;
+  readonly status: VerbStatus;
+};
+
+/**
+ * What is not in the repository: hosts, reports, counters and the outbox of verbs. Times are kept in whole milliseconds.
+ * Reports and verbs are durable when their promise resolves. Every foreseen failure is a StateError, and then nothing
+ * of that call was kept unless the method says otherwise. Disposing waits for calls under way; later calls are refused.
+ */
+export interface State extends AsyncDisposable {
+  /** Made at the database's first opening and never changed. */
+  readonly instanceId: string;
+
+  /**
+   * Remembers hosts; a host that was seen later than `seenAt` already stays as it is. Written in several
+   * transactions: after a failure a part may be kept, and the same batch may be given again.
+   */
+  touchHosts(batch: readonly HostSeen[]): Promise<void>;
+  findHost(id: string): Promise<Host | null>;
+  /** A page of hosts in ascending order of id, those after `after` only. */
+  hostsOf(
+    selection: HostSelection,
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<readonly Host[]>;
+  /** Hosts per running version, in no promised order of versions. */
+  countHosts(selection: HostSelection): Promise<readonly VersionCount[]>;
+
+  /** Counts a host as offered unless it was before or has reported an outcome; in several transactions as `touchHosts`. */
+  recordOffers(batch: readonly Offer[]): Promise<void>;
+  /**
+   * Stores the reports that are new and counts each once, whatever their order: a host stands where its latest report
+   * by its own clock says, at equal times where the worse one says. Returns how many were new.
+   */
+  recordReports(hostId: string, reports: readonly HostReport[], receivedAt: Date): Promise<number>;
+  /** One row, whatever the size of the fleet; zeros for a rollout that nobody was offered. */
+  countsOf(rolloutId: string): Promise<RolloutCounts>;
+  /** Reports of the outcome `failed`, the last received first. */
+  failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]>;
+
+  /** The same id and JSON again changes nothing; the same id with other JSON is `state/conflict`. */
+  enqueueVerb(verb: NewVerb): Promise<StoredVerb>;
+  findVerb(id: string): Promise<StoredVerb | null>;
+  /** In the order of acceptance. */
+  pendingVerbs(): Promise<readonly StoredVerb[]>;
+  /** A finished verb keeps its first result, which is returned. */
+  finishVerb(id: string, result: VerbResult, at: Date): Promise<StoredVerb>;
+  /** The last accepted first, finished ones too. */
+  recentVerbs(limit: number): Promise<readonly StoredVerb[]>;
+}

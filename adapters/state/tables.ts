@@ -1,0 +1,58 @@
+import type { Outcome } from './state.ts';
+
+/** Where a host stands in a rollout. */
+export type Progress = 'offered' | Outcome;
+
+/** The schema after the last migration. Every `…_at` and `…_seen` is whole milliseconds since the epoch. */
+export type Tables = {
+  meta: { name: string; value: string };
+  hosts: {
+    id: string;
+    variant: string;
+    arch: string;
+    version: string;
+    seed: number;
+    group_name: string | null;
+    /** A JSON object of strings. */
+    labels: string;
+    state: string;
+    first_seen: number;
+    last_seen: number;
+  };
+  reports: {
+    host_id: string;
+    id: string;
+    rollout_id: string;
+    from_version: string;
+    to_version: string;
+    outcome: Outcome;
+    stage: string;
+    error: string | null;
+    reported_at: number;
+    received_at: number;
+  };
+  progress: {
+    rollout_id: string;
+    host_id: string;
+    progress: Progress;
+    /** Of an offer by the server's clock, of an outcome by the host's: never compare one with the other. */
+    decided_at: number;
+  };
+  /** How many rows `progress` has of each kind, kept in the transactions that change them. */
+  rollout_counts: {
+    rollout_id: string;
+    offered: number;
+    updated: number;
+    failed: number;
+    rolled_back: number;
+  };
+  verbs: {
+    id: string;
+    sequence: number;
+    json: string;
+    accepted_at: number;
+    status: 'pending' | 'committed' | 'rejected';
+    finished_at: number | null;
+    message: string | null;
+  };
+};

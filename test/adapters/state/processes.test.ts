@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it } from '@jest/globals';
+import { openState } from '../../../adapters/state/open.ts';
+import { temporaryFolder } from './sqlite-database.ts';
+
+const WRITER = join(import.meta.dirname, 'writer.ts');
+
+type Run = { readonly folder: string; readonly name: string; readonly count: number };
+
+/** Runs a writer to its end, or to the acknowledgement at which it is killed; returns all that it acknowledged. */
+async function write({ folder, name, count }: Run, killAt = Infinity): Promise<readonly string[]> {
+  const child = spawn(process.execPath, [WRITER, folder, name, String(count)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<NodeJS.Signals | number | null>((resolve) => {
+    child.on('close', (code, signal) => {
+      resolve(signal ?? code);
+    });
+  });
+  const acknowledged: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged.push(line);
+    if (acknowledged.length === killAt) child.kill('SIGKILL');
+  }
+  expect(await ended).toBe(killAt === Infinity ? 0 : 'SIGKILL');
+  return acknowledged;
+}
+
+async function read(folder: string) {
+  await using state = await openState('sqlite:S/state.db', { cwd: folder });
+  const failures = await state.failuresOf('r1', 100_000);
+  return {
+    hosts: new Set(failures.map(({ hostId }) => hostId)),
+    reports: failures.length,
+    counts: await state.countsOf('r1'),
+    verbs: (await state.pendingVerbs()).map(({ id }) => id),
+    sequences: (await state.pendingVerbs()).map(({ sequence }) => sequence),
+  };
+}
+
+function checkIntegrity(folder: string): void {
+  using database = new DatabaseSync(join(folder, 'S/state.db'));
+  expect(database.prepare('pragma integrity_check').all()).toEqual([{ integrity_check: 'ok' }]);
+}
+
+describe('a process that is killed', () => {
+  it('loses nothing that it acknowledged, five times on one file', async () => {
+    await using folder = await temporaryFolder();
+    const acknowledged: string[] = [];
+    for (const [round, killAt] of [1, 14, 3, 57, 30].entries()) {
+      const run = { folder: folder.path, name: `round${round}`, count: 1_000_000 };
+      acknowledged.push(...(await write(run, killAt)));
+
+      const found = await read(folder.path);
+      const lost = acknowledged.filter((line) => {
+        const [kind, id = ''] = line.split(' ');
+        return kind === 'report' ? !found.hosts.has(id) : !found.verbs.includes(id);
+      });
+      expect(lost).toEqual([]);
+      // Counters and rows were written together, those of the last, unacknowledged report too.
+      expect(found.counts).toEqual({
+        offered: 0,
+        updated: 0,
+        failed: found.hosts.size,
+        rolledBack: 0,
+      });
+    }
+    expect(acknowledged.length).toBeGreaterThanOrEqual(105);
+    checkIntegrity(folder.path);
+  }, 30_000);
+});
+
+describe('several processes on one new file', () => {
+  it('lose nothing and count everything once', async () => {
+    await using folder = await temporaryFolder();
+    const writers = ['a', 'b', 'c'];
+    const count = 60;
+    const acknowledged = await Promise.all(
+      writers.map((name) => write({ folder: folder.path, name, count })),
+    );
+    const found = await read(folder.path);
+    expect(acknowledged.flat()).toHaveLength(2 * 3 * count);
+    expect(found.hosts.size).toBe(3 * count + 1);
+    // All three sent the same reports of one host.
+    expect(found.reports).toBe(3 * count + count);
+    expect(found.counts.failed).toBe(3 * count + 1);
+    expect(new Set(found.verbs).size).toBe(3 * count);
+    expect(found.sequences).toEqual(Array.from({ length: 3 * count }, (_, index) => index + 1));
+    checkIntegrity(folder.path);
+  }, 30_000);
+});

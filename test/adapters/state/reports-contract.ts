@@ -1,0 +1,180 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { OUTCOMES } from '../../../adapters/state/state.ts';
+import type { Offer, Outcome, State } from '../../../adapters/state/state.ts';
+import { at, counts, report } from './samples.ts';
+
+/** The part of the state contract about offers, reports and counters. */
+export function describeReports(state: () => State): void {
+  describe('offers and reports', () => {
+    it('counts nothing for a rollout that nobody was offered', async () => {
+      expect(await state().countsOf('r1')).toEqual(counts({}));
+      expect(await state().failuresOf('r1', 10)).toEqual([]);
+    });
+
+    it('counts an offered host once, however often it is offered', async () => {
+      const offer: Offer = { rolloutId: 'r1', hostId: 'h1', at: at(0) };
+      await state().recordOffers([offer, offer, { ...offer, hostId: 'h2' }]);
+      await state().recordOffers([{ ...offer, at: at(5) }]);
+      await state().recordOffers([{ ...offer, rolloutId: 'r2' }]);
+      expect(await state().countsOf('r1')).toEqual(counts({ offered: 2 }));
+      expect(await state().countsOf('r2')).toEqual(counts({ offered: 1 }));
+    });
+
+    it.each([
+      { outcome: 'updated' as const, expected: { updated: 1 } },
+      { outcome: 'failed' as const, expected: { failed: 1 } },
+      { outcome: 'rolled-back' as const, expected: { rolledBack: 1 } },
+    ])('moves an offered host to $outcome', async ({ outcome, expected }) => {
+      await state().recordOffers([{ rolloutId: 'r1', hostId: 'h1', at: at(0) }]);
+      expect(await state().recordReports('h1', [report('1', { outcome })], at(1))).toBe(1);
+      expect(await state().countsOf('r1')).toEqual(counts(expected));
+    });
+
+    it('counts a report that is sent again once', async () => {
+      const sent = [report('1'), report('2', { rolloutId: 'r2', outcome: 'failed' })];
+      expect(await state().recordReports('h1', [...sent, ...sent], at(1))).toBe(2);
+      expect(await state().recordReports('h1', sent, at(2))).toBe(0);
+      expect(await state().recordReports('h1', [...sent, report('3')], at(3))).toBe(1);
+      expect(await state().countsOf('r1')).toEqual(counts({ updated: 1 }));
+      expect(await state().countsOf('r2')).toEqual(counts({ failed: 1 }));
+      expect(await state().failuresOf('r2', 10)).toHaveLength(1);
+    });
+
+    it('keeps the first content of a report id, and tells hosts with the same ids apart', async () => {
+      await state().recordReports('h1', [report('1')], at(1));
+      expect(await state().recordReports('h1', [report('1', { outcome: 'failed' })], at(2))).toBe(
+        0,
+      );
+      expect(await state().recordReports('h2', [report('1', { outcome: 'failed' })], at(2))).toBe(
+        1,
+      );
+      expect(await state().countsOf('r1')).toEqual(counts({ updated: 1, failed: 1 }));
+    });
+
+    it('lets the latest report by the clock of the host stand, not the last to arrive', async () => {
+      const failed = report('1', { outcome: 'failed', at: at(10) });
+      const updated = report('2', { outcome: 'updated', at: at(20) });
+      await state().recordReports('early', [failed], at(100));
+      await state().recordReports('early', [updated], at(101));
+      await state().recordReports('late', [updated], at(100));
+      await state().recordReports('late', [failed], at(101));
+      expect(await state().countsOf('r1')).toEqual(counts({ updated: 2 }));
+      expect((await state().failuresOf('r1', 10)).map(({ hostId }) => hostId)).toEqual([
+        'late',
+        'early',
+      ]);
+    });
+
+    it('lets an outcome stand against an offer that comes later, whatever the clocks say', async () => {
+      await state().recordReports('h1', [report('1', { at: at(-1_000_000) })], at(0));
+      await state().recordOffers([{ rolloutId: 'r1', hostId: 'h1', at: at(5) }]);
+      await state().recordOffers([{ rolloutId: 'r1', hostId: 'h2', at: at(5) }]);
+      await state().recordReports('h2', [report('1', { at: at(-1_000_000) })], at(6));
+      expect(await state().countsOf('r1')).toEqual(counts({ updated: 2 }));
+    });
+
+    it('comes to the same counts for every order and repetition of offers and reports', async () => {
+      let round = 0;
+      await fc.assert(
+        fc.asyncProperty(eventsInSomeOrder(), async ({ events, arrivals }) => {
+          round += 1;
+          const rolloutId = `property-${round}`;
+          for (const event of arrivals) {
+            const hostId = `${rolloutId}-${event.host}`;
+            if (event.outcome === 'offered') {
+              await state().recordOffers([{ rolloutId, hostId, at: at(event.atMs) }]);
+            } else {
+              const { outcome, id } = event;
+              await state().recordReports(
+                hostId,
+                [report(id, { rolloutId, outcome, at: at(event.atMs) })],
+                at(0),
+              );
+            }
+          }
+          expect(await state().countsOf(rolloutId)).toEqual(expectedCounts(events));
+        }),
+        { seed: 20250825, numRuns: 60 },
+      );
+    });
+
+    it('lists failures, the last received first, with all that was reported', async () => {
+      const failed = report('2', {
+        outcome: 'failed',
+        stage: 'write',
+        error: 'no space left',
+        at: at(3),
+      });
+      await state().recordReports('h1', [report('1'), failed], at(10));
+      await state().recordReports('h2', [{ ...failed, error: null }], at(20));
+      await state().recordReports('h3', [{ ...failed, rolloutId: 'r2' }], at(30));
+      expect(await state().failuresOf('r1', 10)).toEqual([
+        { ...failed, error: null, hostId: 'h2', receivedAt: at(20) },
+        { ...failed, hostId: 'h1', receivedAt: at(10) },
+      ]);
+      expect(await state().failuresOf('r1', 1)).toHaveLength(1);
+    });
+
+    it('keeps nothing of a call that fails in the middle', async () => {
+      const broken = report('2', { at: new Date(Number.NaN) });
+      await expect(state().recordReports('h1', [report('1'), broken], at(0))).rejects.toThrow();
+      expect(await state().countsOf('r1')).toEqual(counts({}));
+      expect(await state().recordReports('h1', [report('1')], at(0))).toBe(1);
+    });
+
+    it('counts a thousand racing reports of a hundred hosts exactly', async () => {
+      const added = await Promise.all(
+        Array.from({ length: 1000 }, (_, index) =>
+          state().recordReports(`h${index % 100}`, [report(`${index % 300}`)], at(index)),
+        ),
+      );
+      // Host h reports the ids h, h + 100 and h + 200, again and again.
+      expect(added.reduce((sum, one) => sum + one)).toBe(300);
+      expect(await state().countsOf('r1')).toEqual(counts({ updated: 100 }));
+    });
+  });
+}
+
+type Event = {
+  readonly host: number;
+  readonly id: string;
+  readonly outcome: 'offered' | Outcome;
+  readonly atMs: number;
+};
+
+/** Events of three hosts, and the same ones as they arrive: shuffled, some twice. */
+function eventsInSomeOrder() {
+  const event = fc.record({
+    host: fc.nat({ max: 2 }),
+    outcome: fc.constantFrom<Event['outcome']>('offered', ...OUTCOMES),
+    atMs: fc.nat({ max: 4 }),
+  });
+  return fc.array(event, { minLength: 1, maxLength: 8 }).chain((bare) => {
+    const events = bare.map((one, index): Event => ({ ...one, id: `${index}` }));
+    const twice = [...events, ...events];
+    return fc
+      .shuffledSubarray(twice, { minLength: events.length })
+      .map((some) => ({ events, arrivals: [...some, ...events.filter((e) => !some.includes(e))] }));
+  });
+}
+
+const RANK: readonly Event['outcome'][] = ['offered', 'updated', 'failed', 'rolled-back'];
+
+function expectedCounts(events: readonly Event[]) {
+  const standings = [0, 1, 2].flatMap((which) => {
+    const own = events.filter((event) => event.host === which);
+    const outcomes = own.filter(({ outcome }) => outcome !== 'offered');
+    const last = (outcomes.length === 0 ? own : outcomes).toSorted(
+      (a, b) => a.atMs - b.atMs || RANK.indexOf(a.outcome) - RANK.indexOf(b.outcome),
+    );
+    return last.slice(-1).map(({ outcome }) => outcome);
+  });
+  const of = (outcome: Event['outcome']) => standings.filter((one) => one === outcome).length;
+  return counts({
+    offered: of('offered'),
+    updated: of('updated'),
+    failed: of('failed'),
+    rolledBack: of('rolled-back'),
+  });
+}

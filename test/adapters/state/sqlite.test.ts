@@ -1,0 +1,5 @@
+import { describeStateContract } from './contract.ts';
+import { sqliteFile, sqliteInMemory } from './sqlite-database.ts';
+
+describeStateContract('sqlite file', sqliteFile, { isShared: true });
+describeStateContract('sqlite in memory', sqliteInMemory, { isShared: false });
