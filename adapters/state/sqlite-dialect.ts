@@ -69,8 +69,8 @@ class NodeSqliteDriver extends SqliteDriver {
     else setImmediate(next);
   }
 
-  // A deferred transaction that reads before it writes fails when another process wrote in between, and no waiting
-  // helps. Taking the write lock first makes every transaction wait its turn and then succeed.
+  // A deferred transaction that reads before it writes fails in its middle when another process wrote in between, and
+  // must start again. With the write lock taken first, it waits at its beginning or not at all.
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
   }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
@@ -11,15 +12,9 @@ const WRITER = join(import.meta.dirname, 'writer.ts');
 type Run = { readonly folder: string; readonly name: string; readonly count: number };
 
 /** Runs a writer to its end, or to the acknowledgement at which it is killed; returns all that it acknowledged. */
-async function write({ folder, name, count }: Run, killAt = Infinity): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [WRITER, folder, name, String(count)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise<NodeJS.Signals | number | null>((resolve) => {
-    child.on('close', (code, signal) => {
-      resolve(signal ?? code);
-    });
-  });
+async function write(run: Run, killAt = Infinity): Promise<readonly string[]> {
+  const child = spawn(process.execPath, argumentsOf(run), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = endOf(child);
   const acknowledged: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     acknowledged.push(line);
@@ -27,6 +22,39 @@ async function write({ folder, name, count }: Run, killAt = Infinity): Promise<r
   }
   expect(await ended).toBe(killAt === Infinity ? 0 : 'SIGKILL');
   return acknowledged;
+}
+
+/** Runs a writer whose files cannot grow beyond about 300 KiB, until that stops it; returns its last words, too. */
+async function writeToFullDisk(run: Run): Promise<readonly string[]> {
+  const limited = `trap '' XFSZ; ulimit -f 600; exec "$0" "$@"`;
+  const child = spawn('/bin/sh', ['-c', limited, process.execPath, ...argumentsOf(run)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = endOf(child);
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+  expect(await ended).toBe(1);
+  return lines;
+}
+
+function argumentsOf({ folder, name, count }: Run): string[] {
+  return [WRITER, folder, name, String(count)];
+}
+
+function endOf(child: ChildProcess): Promise<NodeJS.Signals | number | null> {
+  return new Promise((resolve) => {
+    child.on('close', (code, signal) => {
+      resolve(signal ?? code);
+    });
+  });
+}
+
+/** The acknowledged writes that are not in the database. */
+function lostOf(acknowledged: readonly string[], found: Awaited<ReturnType<typeof read>>) {
+  return acknowledged.filter((line) => {
+    const [kind, id = ''] = line.split(' ');
+    return kind === 'report' ? !found.hosts.has(id) : !found.verbs.includes(id);
+  });
 }
 
 async function read(folder: string) {
@@ -55,11 +83,7 @@ describe('a process that is killed', () => {
       acknowledged.push(...(await write(run, killAt)));
 
       const found = await read(folder.path);
-      const lost = acknowledged.filter((line) => {
-        const [kind, id = ''] = line.split(' ');
-        return kind === 'report' ? !found.hosts.has(id) : !found.verbs.includes(id);
-      });
-      expect(lost).toEqual([]);
+      expect(lostOf(acknowledged, found)).toEqual([]);
       // Counters and rows were written together, those of the last, unacknowledged report too.
       expect(found.counts).toEqual({
         offered: 0,
@@ -70,6 +94,25 @@ describe('a process that is killed', () => {
     }
     expect(acknowledged.length).toBeGreaterThanOrEqual(105);
     checkIntegrity(folder.path);
+  }, 30_000);
+});
+
+describe('a process whose disk takes no more', () => {
+  it('is told so, loses nothing that it acknowledged, and writes again when there is room', async () => {
+    await using folder = await temporaryFolder();
+    const run = { folder: folder.path, name: 'a', count: 1_000_000 };
+    const lines = await writeToFullDisk(run);
+    const acknowledged = lines.slice(0, -1);
+    expect(acknowledged.length).toBeGreaterThan(0);
+    expect(lines.at(-1)).toBe('refused state/unavailable');
+
+    const found = await read(folder.path);
+    expect(lostOf(acknowledged, found)).toEqual([]);
+    expect(found.counts.failed).toBe(found.hosts.size);
+    checkIntegrity(folder.path);
+
+    const later = await write({ ...run, name: 'b', count: 3 });
+    expect(lostOf([...acknowledged, ...later], await read(folder.path))).toEqual([]);
   }, 30_000);
 });
 

@@ -1,7 +1,8 @@
-// A process that writes to a state until it is done or killed, and says each time on its output what is durable:
+// A process that writes to a state until it is done, refused or killed, and says each time what is durable:
 //   node writer.ts FOLDER NAME COUNT
 import { writeSync } from 'node:fs';
 import { openState } from '../../../adapters/state/open.ts';
+import { StateError } from '../../../adapters/state/state.ts';
 
 const [folder = '.', name = 'writer', count = '0'] = process.argv.slice(2);
 const NOW = new Date('2025-08-25T18:00:00Z');
@@ -13,10 +14,20 @@ async function reportFailure(hostId: string, id: string): Promise<void> {
   await state.recordReports(hostId, [{ ...report, outcome: 'failed', error: null }], NOW);
 }
 
-for (let index = 0; index < Number(count); index += 1) {
-  await reportFailure(`${name}-${index}`, 'first');
-  writeSync(1, `report ${name}-${index}\n`);
-  await reportFailure('shared', `${index}`);
-  await state.enqueueVerb({ id: `${name}-${index}`, json: '{}', acceptedAt: NOW });
-  writeSync(1, `verb ${name}-${index}\n`);
+async function writeAll(): Promise<void> {
+  for (let index = 0; index < Number(count); index += 1) {
+    await reportFailure(`${name}-${index}`, 'first');
+    writeSync(1, `report ${name}-${index}\n`);
+    await reportFailure('shared', `${index}`);
+    await state.enqueueVerb({ id: `${name}-${index}`, json: '{}', acceptedAt: NOW });
+    writeSync(1, `verb ${name}-${index}\n`);
+  }
+}
+
+try {
+  await writeAll();
+} catch (error) {
+  if (!(error instanceof StateError)) throw error;
+  writeSync(1, `refused ${error.code}\n`);
+  process.exitCode = 1;
 }
