@@ -1,7 +1,7 @@
 import { Migrator } from 'kysely/migration';
 import type { Migration } from 'kysely/migration';
 import type { Transaction } from 'kysely';
-import * as hostsReportsVerbs from './migrations/0001-hosts-reports-verbs.ts';
+import { hostsReportsVerbs } from './migrations/0001-hosts-reports-verbs.ts';
 import { StateError } from './state.ts';
 import type { Tables } from './tables.ts';
 

@@ -22,11 +22,12 @@ export async function openState(
 ): Promise<State> {
   const [, scheme, rest] = /^([a-z]+):(.*)$/s.exec(url) ?? [];
   if (scheme === 'postgres' || scheme === 'postgresql') {
-    // The URL holds a password, so it is not repeated.
     throw new StateError('state/url', `state ${scheme}://… is not supported yet: use sqlite:PATH`);
   }
   if (scheme !== 'sqlite' || rest === undefined) {
-    throw new StateError('state/url', `state must be sqlite:PATH or sqlite::memory:, got ${url}`);
+    // The rest of the URL may hold a password, so it is not repeated.
+    const got = scheme === undefined ? 'no scheme' : `${scheme}:…`;
+    throw new StateError('state/url', `state must be sqlite:PATH or sqlite::memory:, got ${got}`);
   }
   if (rest === ':memory:') return openSqlite(rest, { source: url, waitMs });
   if (rest === '' || rest.endsWith('/') || rest.includes('\0')) {

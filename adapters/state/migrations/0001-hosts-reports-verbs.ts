@@ -2,7 +2,9 @@ import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 
 /** Types that SQLite and PostgreSQL share: text, integer, bigint for milliseconds, JSON as text. */
-export async function up(db: Kysely<unknown>): Promise<void> {
+export const hostsReportsVerbs = { up } as const;
+
+async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('meta')
     .addColumn('name', 'text', (column) => column.primaryKey())

@@ -65,12 +65,16 @@ describe('openState', () => {
     expect(await readdir(folder.path)).toEqual(['file', 'folder']);
   });
 
-  it('keeps the password of a URL out of the message', async () => {
-    const refused = openState('postgres://tide:secret@127.0.0.1/tide', { cwd: '/' });
-    await expect(refused).rejects.toMatchObject({
-      message: expect.not.stringContaining('secret'),
-    });
-  });
+  it.each(['postgres', 'POSTGRES', 'mysql'])(
+    'keeps the password of a %s URL out of the message',
+    async (scheme) => {
+      const refused = openState(`${scheme}://tide:secret@127.0.0.1/tide`, { cwd: '/' });
+      await expect(refused).rejects.toMatchObject({
+        code: 'state/url',
+        message: expect.not.stringContaining('secret'),
+      });
+    },
+  );
 
   it('makes folder and files that only their owner may read', async () => {
     await using folder = await temporaryFolder();
