@@ -11,6 +11,8 @@ export type StorageErrorCode =
   | 'storage/denied'
   /** The range starts at or after the object's end. */
   | 'storage/range'
+  /** The source of a streamed put yields more or fewer bytes than declared. */
+  | 'storage/size'
   /** The store does not honour conditional puts, so nothing may be written to it. */
   | 'storage/unsafe'
   /** The storage URL or an object name is malformed. */
@@ -28,7 +30,10 @@ export type ETag = string;
 export type ObjectStat = { readonly size: number; readonly etag: ETag };
 
 export type StoredObject = ObjectStat & {
-  /** The bytes asked for, streamed. `size` is always that of the whole object. */
+  /**
+   * The bytes asked for, streamed once; `size` is always that of the whole object. Read it to the end or leave its
+   * `for await` early: a body that nobody touches may hold a connection.
+   */
   readonly body: AsyncIterable<Uint8Array>;
 };
 
@@ -57,7 +62,10 @@ export interface Storage extends AsyncDisposable {
   readonly url: string;
   stat(name: string): Promise<ObjectStat>;
   get(name: string, range?: ByteRange): Promise<StoredObject>;
-  /** For small objects (metadata); returns the new ETag. */
+  /**
+   * For small objects (metadata); returns the new ETag. After `storage/unavailable` the put may or may not have taken
+   * effect: read the object again.
+   */
   put(name: string, bytes: Uint8Array, options: PutOptions): Promise<ETag>;
   /**
    * For large objects: create-only, in memory bounded by a few parts whatever the size. `size` is the exact number of
