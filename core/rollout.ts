@@ -4,7 +4,8 @@ import { isVersion } from './version.ts';
 import type { Policy } from './wave.ts';
 
 const version = z.string().refine(isVersion, 'must be a semantic version');
-const instant = z.string().transform((text, context) => {
+/** An RFC 3339 time as a Date. */
+export const instantSchema = z.string().transform((text, context) => {
   try {
     return parseInstant(text);
   } catch {
@@ -13,7 +14,7 @@ const instant = z.string().transform((text, context) => {
   }
 });
 
-const releaseRefSchema = z
+export const releaseRefSchema = z
   .object({
     variant: z.string(),
     arch: z.string(),
@@ -66,7 +67,7 @@ const changeSchema = z
     /** Unique for ever: a verb that is applied twice changes nothing the second time. */
     id: z.string(),
     verb: z.string(),
-    at: instant,
+    at: instantSchema,
     by: z.string(),
     reason: z.string().nullable(),
   })
@@ -86,7 +87,7 @@ export const rolloutSchema = z
     /** Milliseconds on the rollout's clock at `runningSince`, or now if it stands still; negative before the start. */
     clockMs: z.int(),
     /** Set if and only if the state is `running`. */
-    runningSince: instant.nullable(),
+    runningSince: instantSchema.nullable(),
     /** How many openings, counted from the first, stand open whatever their gates ask. */
     approvedOpenings: z.int().min(0),
     /** Where hosts that run the release are sent; set if and only if the state is `rolled-back`. */
