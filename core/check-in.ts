@@ -4,7 +4,9 @@ import { formatInstant } from './instant.ts';
 import { SEED_COUNT } from './seed.ts';
 import { isVersion } from './version.ts';
 
-const name = z.string().min(1).max(128);
+/** No control characters and no lone surrogates: databases store them differently or not at all. */
+const text = z.string().regex(/^[^\p{C}]*$/u, 'must not hold control characters');
+const name = text.min(1).max(128);
 const version = z.string().max(128).refine(isVersion, 'must be a semantic version');
 
 const reportSchema = z.strictObject({
@@ -33,7 +35,7 @@ export const checkInSchema = z.strictObject({
       .max(SEED_COUNT - 1)
       .optional(),
     group: name.optional(),
-    labels: z.record(name, z.string().max(256)).optional(),
+    labels: z.record(name, text.max(256)).optional(),
   }),
   /** The agent's state: `staged` asks whether it may still activate. */
   state: z.enum(['idle', 'available', 'staged', 'ready', 'confirming', 'fallen-back']),
