@@ -121,6 +121,13 @@ describe('initRepository', () => {
     expect(storage.puts.slice(-2)).toEqual(['metadata/1.snapshot.json', 'metadata/timestamp.json']);
   });
 
+  it('has succeeded when only the answer to its last put got lost', async () => {
+    const storage = faultyStorage(createMemoryStorage());
+    storage.failAt(crashes.length / 2, 'after');
+    await initRepository(initOptions(storage, await exampleSigners()));
+    expect(lint(await openPatient(storage).load())).toEqual([]);
+  });
+
   it('does not adopt the unfinished root of other keys', async () => {
     const storage = createMemoryStorage();
     const signers = await exampleSigners();

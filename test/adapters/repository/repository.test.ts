@@ -515,6 +515,30 @@ describe('load', () => {
     ]);
   });
 
+  it('that a commit overtakes is old, but no attack', async () => {
+    const inner = createMemoryStorage();
+    const { signers } = await exampleRepository(inner);
+    let overtake = async () => {};
+    const repository = openPatient(
+      delegate(inner, {
+        get: async (name, range) => {
+          const object = await inner.get(name, range);
+          const act = overtake;
+          if (name === 'metadata/timestamp.json') {
+            overtake = async () => {};
+            await act();
+          }
+          return object;
+        },
+      }),
+    );
+    overtake = async () => {
+      await setManifest(repository, signers, 'next');
+    };
+    expect((await repository.load()).timestamp.version).toBe(1);
+    expect((await repository.load()).timestamp.version).toBe(2);
+  });
+
   it('refuses a timestamp that goes back', async () => {
     const storage = createMemoryStorage();
     const { signers } = await exampleRepository(storage);
