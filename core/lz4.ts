@@ -1,0 +1,230 @@
+import { ExpectedError } from './errors.ts';
+import { XxHash32, xxHash32 } from './xxhash32.ts';
+
+export class Lz4Error extends ExpectedError<
+  /** Not an LZ4 frame, or broken inside. */
+  | 'lz4/damaged'
+  /** The input ends in the middle of a frame. */
+  | 'lz4/truncated'
+  /** A frame that needs a dictionary, or of another version. */
+  | 'lz4/unsupported'
+> {}
+
+const MAGIC = 0x184d2204;
+/** Frames that decoders skip: 0x184D2A50 to 0x184D2A5F. */
+const SKIPPABLE_MAGIC = 0x184d2a50;
+const WINDOW_BYTES = 65_536;
+const BLOCK_MAX_BYTES: ReadonlyMap<number, number> = new Map([
+  [4, 1 << 16],
+  [5, 1 << 18],
+  [6, 1 << 20],
+  [7, 1 << 22],
+]);
+
+/** Yields how many bytes it needs next, and is given exactly those. */
+type Parser<Result = void> = Generator<number, Result, Uint8Array>;
+
+type FrameHeader = {
+  readonly blockMax: number;
+  readonly areBlocksLinked: boolean;
+  readonly hasBlockChecksums: boolean;
+  readonly hasContentChecksum: boolean;
+  readonly contentSize: number | null;
+};
+
+/**
+ * Decodes LZ4 frames (LZ4 Frame Format 1.6), also several in a row, from chunks of any size. Memory is bounded by two
+ * blocks of at most 4 MiB. Throws Lz4Error.
+ */
+export class Lz4Decoder {
+  readonly #parser = this.#frames();
+  #out: Uint8Array[] = [];
+  #chunks: Uint8Array[] = [];
+  #available = 0;
+  #needed = 0;
+  #decodedFrames = 0;
+  #isInFrame = false;
+
+  constructor() {
+    this.#advance(new Uint8Array());
+  }
+
+  /** The raw bytes that these bytes complete. */
+  push(chunk: Uint8Array): readonly Uint8Array[] {
+    if (chunk.length > 0) this.#chunks.push(chunk);
+    this.#available += chunk.length;
+    while (this.#available >= this.#needed) this.#advance(this.#take(this.#needed));
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  /** The input is over. Throws `lz4/truncated` unless it ended behind a frame. */
+  end(): void {
+    if (this.#isInFrame || this.#available > 0 || this.#decodedFrames === 0) {
+      throw new Lz4Error('lz4/truncated', 'the LZ4 frame ends too early');
+    }
+  }
+
+  #advance(bytes: Uint8Array): void {
+    this.#needed = this.#parser.next(bytes).value ?? 0;
+  }
+
+  #take(count: number): Uint8Array {
+    this.#available -= count;
+    const [first] = this.#chunks;
+    if (first !== undefined && first.length > count) {
+      this.#chunks[0] = first.subarray(count);
+      return first.subarray(0, count);
+    }
+    const taken = new Uint8Array(count);
+    let filled = 0;
+    while (filled < count) {
+      const chunk = this.#chunks.shift() ?? new Uint8Array();
+      const part = chunk.subarray(0, count - filled);
+      taken.set(part, filled);
+      filled += part.length;
+      if (part.length < chunk.length) this.#chunks.unshift(chunk.subarray(part.length));
+    }
+    return taken;
+  }
+
+  *#frames(): Parser {
+    for (;;) {
+      this.#isInFrame = false;
+      const magic = word(yield 4, 0);
+      this.#isInFrame = true;
+      if (magic === MAGIC) yield* this.#frame(yield* header());
+      else if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) yield* skipped();
+      else
+        throw new Lz4Error('lz4/damaged', `not an LZ4 frame: it begins with ${magic.toString(16)}`);
+      this.#decodedFrames += 1;
+    }
+  }
+
+  *#frame({ blockMax, ...frame }: FrameHeader): Parser {
+    const checksum = frame.hasContentChecksum ? new XxHash32() : null;
+    const buffer = new Uint8Array(WINDOW_BYTES + blockMax);
+    let history = 0;
+    let size = 0;
+    for (;;) {
+      const mark = word(yield 4, 0);
+      if (mark === 0) break;
+      const length = mark & 0x7fffffff;
+      const isStored = mark >>> 31 === 1;
+      if (length > blockMax)
+        throw damaged(`a block of ${length} bytes, at most ${blockMax} may be`);
+      const block = yield length;
+      if (frame.hasBlockChecksums && word(yield 4, 0) !== xxHash32(block)) {
+        throw damaged('a block does not match its checksum');
+      }
+      const window = frame.areBlocksLinked ? history : 0;
+      if (isStored) buffer.set(block, window);
+      const end = isStored ? window + length : decodeBlock(block, buffer, window);
+      const raw = buffer.slice(window, end);
+      checksum?.update(raw);
+      size += raw.length;
+      if (raw.length > 0) this.#out.push(raw);
+      history = Math.min(end, WINDOW_BYTES);
+      if (frame.areBlocksLinked) buffer.copyWithin(0, end - history, end);
+    }
+    if (checksum !== null && word(yield 4, 0) !== checksum.digest()) {
+      throw damaged('the content does not match its checksum');
+    }
+    if (frame.contentSize !== null && frame.contentSize !== size) {
+      throw damaged(`the content must have ${frame.contentSize} bytes, got ${size}`);
+    }
+  }
+}
+
+function* header(): Parser<FrameHeader> {
+  const start = yield 2;
+  const [flags = 0, block = 0] = start;
+  if (flags >>> 6 !== 1) throw new Lz4Error('lz4/unsupported', `LZ4 frame version ${flags >>> 6}`);
+  if ((flags & 1) === 1) throw new Lz4Error('lz4/unsupported', 'an LZ4 frame with a dictionary');
+  const blockMax = BLOCK_MAX_BYTES.get((block >>> 4) & 7);
+  if (blockMax === undefined || (flags & 2) !== 0 || (block & 0x8f) !== 0) {
+    throw damaged('reserved bits in the frame header are set');
+  }
+  const hasContentSize = (flags & 8) !== 0;
+  const sizeBytes = hasContentSize ? yield 8 : new Uint8Array();
+  const [checksum] = yield 1;
+  const descriptor = new Uint8Array([...start, ...sizeBytes]);
+  if (((xxHash32(descriptor) >>> 8) & 0xff) !== checksum) {
+    throw damaged('the frame header does not match its checksum');
+  }
+  return {
+    blockMax,
+    areBlocksLinked: (flags & 32) === 0,
+    hasBlockChecksums: (flags & 16) !== 0,
+    hasContentChecksum: (flags & 4) !== 0,
+    contentSize: hasContentSize ? word(sizeBytes, 0) + word(sizeBytes, 4) * 2 ** 32 : null,
+  };
+}
+
+function* skipped(): Parser {
+  let left = word(yield 4, 0);
+  for (; left > 0; left -= Math.min(left, WINDOW_BYTES)) yield Math.min(left, WINDOW_BYTES);
+}
+
+/** Decodes one block behind `start`, where what lies before may be referred to; returns where it ends. */
+function decodeBlock(block: Uint8Array, buffer: Uint8Array, start: number): number {
+  let from = 0;
+  let to = start;
+  const extended = (nibble: number): number => {
+    let length = nibble;
+    if (nibble < 15) return length;
+    for (;;) {
+      const more = block[from];
+      if (more === undefined) throw damaged('a block ends inside a length');
+      from += 1;
+      length += more;
+      if (more < 255) return length;
+    }
+  };
+  while (from < block.length) {
+    const token = block[from] ?? 0;
+    from += 1;
+    const literals = extended(token >>> 4);
+    if (from + literals > block.length || to + literals > buffer.length) {
+      throw damaged('literals reach beyond their block');
+    }
+    if (literals > 0) buffer.set(block.subarray(from, from + literals), to);
+    from += literals;
+    to += literals;
+    if (from === block.length) return to;
+    const offset = (block[from] ?? 0) | ((block[from + 1] ?? 0) << 8);
+    from += 2;
+    if (from > block.length || offset === 0 || offset > to) {
+      throw damaged('a match refers to bytes that are not there');
+    }
+    const matched = extended(token & 15) + 4;
+    if (to + matched > buffer.length) throw damaged('a match reaches beyond its block');
+    copyMatch(buffer, to, offset, matched);
+    to += matched;
+  }
+  throw damaged('a block ends without literals');
+}
+
+/** Source and destination may overlap: then the bytes repeat, which `copyWithin` would not do. */
+function copyMatch(buffer: Uint8Array, to: number, offset: number, length: number): void {
+  if (offset >= length) {
+    buffer.copyWithin(to, to - offset, to - offset + length);
+    return;
+  }
+  for (let at = to; at < to + length; at += 1) buffer[at] = buffer[at - offset] ?? 0;
+}
+
+function damaged(what: string): Lz4Error {
+  return new Lz4Error('lz4/damaged', `LZ4: ${what}`);
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] ?? 0) |
+      ((bytes[at + 1] ?? 0) << 8) |
+      ((bytes[at + 2] ?? 0) << 16) |
+      ((bytes[at + 3] ?? 0) << 24)) >>>
+    0
+  );
+}
