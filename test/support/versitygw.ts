@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+
+const BUCKET = 'tidegate-test';
+const ACCESS_KEY = 'test-access-key';
+const SECRET_KEY = 'test-secret-key';
+const READY_WITHIN_MS = 20_000;
+
+export type Versitygw = AsyncDisposable & {
+  /** Where it listens, on loopback. */
+  readonly endpoint: string;
+  /** Credentials and region as the AWS SDK reads them, for `openStorage` or the environment of a child process. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Exists and is empty at the start. */
+  readonly bucket: string;
+  /** `s3://…` with the endpoint of this server, or of a proxy in front of it. */
+  storageUrl(prefix: string, endpoint?: string): string;
+  /** Ends it by SIGKILL, as a crash does. */
+  kill(): Promise<void>;
+};
+
+/** Starts a production S3 gateway over a new folder. Throws when `.ci/versitygw` has not installed it. */
+export async function startVersitygw(): Promise<Versitygw> {
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  const binary = join(cache, 'tidegate', 'bin', 'versitygw');
+  if (!existsSync(binary)) throw new Error(`${binary} is missing: run .ci/versitygw first`);
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-versitygw-'));
+  await mkdir(join(folder, 'data', BUCKET), { recursive: true });
+  await mkdir(join(folder, 'iam'));
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const child = spawn(
+    binary,
+    [
+      ...['--port', `127.0.0.1:${port}`, '--iam-dir', join(folder, 'iam'), '--health', '/health'],
+      ...['--quiet', 'posix', join(folder, 'data')],
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY, PATH: process.env['PATH'] },
+    },
+  );
+  let complaints = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaints += chunk.toString();
+  });
+
+  async function stop(signal: NodeJS.Signals): Promise<void> {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal);
+      await once(child, 'exit');
+    }
+  }
+
+  async function dispose(): Promise<void> {
+    await stop('SIGTERM');
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  try {
+    await untilHealthy(`${endpoint}/health`, child);
+  } catch (error) {
+    await dispose();
+    throw new Error(`versitygw did not start: ${complaints}`, { cause: error });
+  }
+  return {
+    endpoint,
+    env: {
+      AWS_ACCESS_KEY_ID: ACCESS_KEY,
+      AWS_SECRET_ACCESS_KEY: SECRET_KEY,
+      AWS_REGION: 'us-east-1',
+    },
+    bucket: BUCKET,
+    storageUrl: (prefix, at = endpoint) =>
+      `s3://${BUCKET}/${prefix}?endpoint=${encodeURIComponent(at)}&forcePathStyle=true`,
+    kill: () => stop('SIGKILL'),
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port is free');
+  return address.port;
+}
+
+async function untilHealthy(url: string, child: ChildProcess): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    const response = await fetch(url).catch(() => undefined);
+    if (response?.ok === true) return;
+    if (child.exitCode !== null) throw new Error(`it ended with exit code ${child.exitCode}`);
+    if (Date.now() > deadline) throw new Error(`it is not ready after ${READY_WITHIN_MS} ms`);
+    await setTimeout(25);
+  }
+}
