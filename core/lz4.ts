@@ -38,7 +38,7 @@ type FrameHeader = {
  */
 export class Lz4Decoder {
   readonly #parser = this.#frames();
-  #out: Uint8Array[] = [];
+  #block: Uint8Array | null = null;
   #chunks: Uint8Array[] = [];
   #available = 0;
   #needed = 0;
@@ -49,14 +49,15 @@ export class Lz4Decoder {
     this.#advance(new Uint8Array());
   }
 
-  /** The raw bytes that these bytes complete. */
-  push(chunk: Uint8Array): readonly Uint8Array[] {
+  /** The raw bytes that these bytes complete, block by block as they are asked for. */
+  *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
     if (chunk.length > 0) this.#chunks.push(chunk);
     this.#available += chunk.length;
-    while (this.#available >= this.#needed) this.#advance(this.#take(this.#needed));
-    const out = this.#out;
-    this.#out = [];
-    return out;
+    while (this.#available >= this.#needed) {
+      this.#advance(this.#take(this.#needed));
+      if (this.#block !== null) yield this.#block;
+      this.#block = null;
+    }
   }
 
   /** The input is over. Throws `lz4/truncated` unless it ended behind a frame. */
@@ -120,11 +121,13 @@ export class Lz4Decoder {
       }
       const window = frame.areBlocksLinked ? history : 0;
       if (isStored) buffer.set(block, window);
-      const end = isStored ? window + length : decodeBlock(block, buffer, window);
+      const end = isStored
+        ? window + length
+        : decodeBlock(block, buffer, { start: window, limit: window + blockMax });
       const raw = buffer.slice(window, end);
       checksum?.update(raw);
       size += raw.length;
-      if (raw.length > 0) this.#out.push(raw);
+      this.#block = raw;
       history = Math.min(end, WINDOW_BYTES);
       if (frame.areBlocksLinked) buffer.copyWithin(0, end - history, end);
     }
@@ -168,7 +171,11 @@ function* skipped(): Parser {
 }
 
 /** Decodes one block behind `start`, where what lies before may be referred to; returns where it ends. */
-function decodeBlock(block: Uint8Array, buffer: Uint8Array, start: number): number {
+function decodeBlock(
+  block: Uint8Array,
+  buffer: Uint8Array,
+  { start, limit }: { readonly start: number; readonly limit: number },
+): number {
   let from = 0;
   let to = start;
   const extended = (nibble: number): number => {
@@ -186,7 +193,7 @@ function decodeBlock(block: Uint8Array, buffer: Uint8Array, start: number): numb
     const token = block[from] ?? 0;
     from += 1;
     const literals = extended(token >>> 4);
-    if (from + literals > block.length || to + literals > buffer.length) {
+    if (from + literals > block.length || to + literals > limit) {
       throw damaged('literals reach beyond their block');
     }
     if (literals > 0) buffer.set(block.subarray(from, from + literals), to);
@@ -199,20 +206,22 @@ function decodeBlock(block: Uint8Array, buffer: Uint8Array, start: number): numb
       throw damaged('a match refers to bytes that are not there');
     }
     const matched = extended(token & 15) + 4;
-    if (to + matched > buffer.length) throw damaged('a match reaches beyond its block');
+    if (to + matched > limit) throw damaged('a match reaches beyond its block');
     copyMatch(buffer, to, offset, matched);
     to += matched;
   }
   throw damaged('a block ends without literals');
 }
 
-/** Source and destination may overlap: then the bytes repeat, which `copyWithin` would not do. */
+/** Where source and destination overlap the bytes repeat: each copy doubles what may be copied next. */
 function copyMatch(buffer: Uint8Array, to: number, offset: number, length: number): void {
-  if (offset >= length) {
-    buffer.copyWithin(to, to - offset, to - offset + length);
-    return;
+  const from = to - offset;
+  const end = to + length;
+  for (let at = to; at < end;) {
+    const count = Math.min(at - from, end - at);
+    buffer.copyWithin(at, from, from + count);
+    at += count;
   }
-  for (let at = to; at < to + length; at += 1) buffer[at] = buffer[at - offset] ?? 0;
 }
 
 function damaged(what: string): Lz4Error {

@@ -3,6 +3,7 @@ import { constants, createZstdDecompress } from 'node:zlib';
 import { ExpectedError } from '../../core/errors.ts';
 import { Lz4Decoder, Lz4Error } from '../../core/lz4.ts';
 import type { ImageFormat } from '../../core/tuf/names.ts';
+import { ZstdFrame, ZstdFrameError } from '../../core/zstd-frame.ts';
 
 export class CompressionError extends ExpectedError<
   /** The bytes are not of their format, damaged, or end too early. */
@@ -69,7 +70,7 @@ async function* unlz4(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 }
 
 async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const input = Readable.from(source, { objectMode: false });
+  const input = Readable.from(oneFrame(source), { objectMode: false });
   const output = createZstdDecompress({
     params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX },
   });
@@ -80,8 +81,17 @@ async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
       if (chunk instanceof Uint8Array) yield chunk;
     }
   } catch (error) {
-    throw isZlibError(error) ? damaged(error) : error;
+    throw error instanceof ZstdFrameError || isZlibError(error) ? damaged(error) : error;
   }
+}
+
+async function* oneFrame(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const frame = new ZstdFrame();
+  for await (const chunk of source) {
+    frame.push(chunk);
+    yield chunk;
+  }
+  frame.end();
 }
 
 function isZlibError(error: unknown): error is { readonly message: string } {

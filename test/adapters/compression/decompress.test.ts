@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { zstdCompressSync } from 'node:zlib';
+import { constants, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { compressFrameSync } from 'lz4-napi';
@@ -123,7 +123,47 @@ describe.each(['lz4', 'zstd'] as const)('decompress %s', (format) => {
   });
 });
 
+describe('decompress zstd', () => {
+  const frame = zstdCompressSync(sample(100_000));
+  const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9]);
+
+  it.each([
+    { case: 'two frames in a row', packed: Buffer.concat([frame, frame]) },
+    { case: 'a skippable frame before it', packed: Buffer.concat([skippable, frame]) },
+    { case: 'garbage behind it', packed: Buffer.concat([frame, Buffer.from('garbage')]) },
+  ])(
+    'refuses $case, whatever the chunks, and never gives out a part of it as the whole',
+    async ({ packed }) => {
+      for (const size of [1, 7, frame.length, 65_536, packed.length]) {
+        expect(await codeOf(unpack('zstd', packed, { size }))).toBe('compression/damaged');
+      }
+    },
+  );
+
+  it.each([0, 1, 100, 1000, 70_000, 300_000])(
+    'reads a frame of %i raw bytes with every header that zstd makes',
+    async (length) => {
+      const bytes = sample(length);
+      for (const checksumFlag of [0, 1]) {
+        const packed = zstdCompressSync(bytes, {
+          params: { [constants.ZSTD_c_checksumFlag]: checksumFlag },
+        });
+        expect((await unpack('zstd', packed, { size: 999 })).equals(bytes)).toBe(true);
+      }
+    },
+  );
+});
+
 describe('decompress lz4', () => {
+  it('decodes no more than the limit lets out, even of one large chunk', async () => {
+    const bomb = PACK.lz4(Buffer.alloc(256 * 1024 * 1024));
+    const before = process.memoryUsage().arrayBuffers;
+    expect(await codeOf(unpack('lz4', bomb, { size: bomb.length, limit: 1024 * 1024 }))).toBe(
+      'compression/limit',
+    );
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
+  });
+
   it.each([{ contentChecksum: false }, { contentChecksum: true }, { blockChecksums: true }, {}])(
     'reads frames with %j',
     async (options) => {
