@@ -1,0 +1,33 @@
+import { ExpectedError } from '../core/errors.ts';
+
+export type AgentErrorCode =
+  /** agent.toml is missing, unreadable or wrong. */
+  | 'agent/config'
+  /** Another agent works on the same state folder. */
+  | 'agent/locked'
+  /** The clock is clearly before a time that this host has seen. */
+  | 'agent/clock'
+  /** The network or the other side did not do its part, and asking again did not help. */
+  | 'agent/unreachable'
+  /** There is no such file on the other side, or none that this host may read. */
+  | 'agent/not-there'
+  /** More bytes than were announced, or than are ever right. */
+  | 'agent/too-large'
+  /** The other side answered something else than the protocol allows. */
+  | 'agent/answer'
+  /** Whoever runs the agent told it to stop. */
+  | 'agent/stopped'
+  /** The repository's metadata does not hold: signatures, versions, expiry. */
+  | 'agent/metadata'
+  /** An image is not, byte for byte, what the signed release document says. */
+  | 'agent/image'
+  /** Signed documents do not allow this host to go there. */
+  | 'agent/not-permitted'
+  /** The slots are not as the operation needs them. */
+  | 'agent/slots'
+  /** There is not enough room on the disk. */
+  | 'agent/full'
+  /** The disk refuses or fails. */
+  | 'agent/disk';
+
+export class AgentError extends ExpectedError<AgentErrorCode> {}
