@@ -10,18 +10,22 @@ const UNIT_MS = {
   week: 604_800_000,
 } as const;
 
+/** Ten years: a rollout of a hundred waves still ends before the year 9999, after which times have another form. */
+const MAX_DURATION_MS = 3653 * UNIT_MS.day;
+
 const DURATION = /^(?:in\s+)?(\d{1,10})\s+(second|minute|hour|day|week)s?$/;
 
-/** Reads `[in] <whole number> second|minute|hour|day|week[s]` as milliseconds, as Bottlerocket writes durations. */
+/** Reads `[in] <whole number> second|minute|hour|day|week[s]` as milliseconds, as Bottlerocket writes durations; at most ten years. */
 export function parseDuration(text: string): number {
   const [, count, unit] = DURATION.exec(text.trim()) ?? [];
-  if (count === undefined || !isUnit(unit) || Number(count) > 0xffff_ffff) {
+  const ms = isUnit(unit) ? Number(count) * UNIT_MS[unit] : Number.NaN;
+  if (!(ms <= MAX_DURATION_MS)) {
     throw new DurationError(
       'duration/invalid',
-      `duration must be like '4 hours' (seconds, minutes, hours, days, weeks), got ${JSON.stringify(text.slice(0, 80))}`,
+      `duration must be like '4 hours' (seconds, minutes, hours, days, weeks; at most 10 years), got ${JSON.stringify(text.slice(0, 80))}`,
     );
   }
-  return Number(count) * UNIT_MS[unit];
+  return ms;
 }
 
 function isUnit(text: string | undefined): text is keyof typeof UNIT_MS {

@@ -1,68 +1,88 @@
-import { visit } from 'jsonc-parser';
+import { printParseErrorCode, visit } from 'jsonc-parser';
 import { ExpectedError } from './errors.ts';
 
 export class JsonError extends ExpectedError<
   'json/syntax' | 'json/duplicate-key' | 'json/too-deep'
 > {}
 
+type Options = {
+  /** Whether nobody reads this key of the object at `path`, so that it may stand there twice. */
+  readonly isIgnored?: (path: readonly (string | number)[], key: string) => boolean;
+};
+
 /** No document of ours nests deeper than a dozen levels; a hostile one must not reach the end of the stack. */
 const MAX_DEPTH = 64;
 
 /**
  * `JSON.parse` that also refuses an object with the same key twice, of which JSON.parse silently keeps the last, and
- * nesting deeper than 64 levels.
+ * nesting deeper than 64 levels. JsonError names line and column.
  */
-export function parseJson(text: string): unknown {
-  refuseDuplicateKeys(text);
+export function parseJson(text: string, options: Options = {}): unknown {
+  const firstFault = inspect(text, options);
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new JsonError('json/syntax', `not JSON: ${messageOf(cause)}`, { cause });
+    throw new JsonError('json/syntax', `not JSON: ${firstFault ?? messageOf(cause)}`, { cause });
   }
 }
 
-function refuseDuplicateKeys(text: string): void {
+/** Refuses what JSON.parse would take; what is wrong with the syntax is only noted, JSON.parse decides about it. */
+function inspect(text: string, { isIgnored = () => false }: Options): string | null {
   const keys: Set<string>[] = [];
   let depth = 0;
-  const enter = (line: number) => {
+  let firstFault: string | null = null;
+  const enter = (line: number, column: number) => {
     depth += 1;
     if (depth > MAX_DEPTH) {
       throw new JsonError(
         'json/too-deep',
-        `line ${line + 1}: nested deeper than ${MAX_DEPTH} levels`,
+        `${place(line, column)}: nested deeper than ${MAX_DEPTH} levels`,
       );
     }
   };
   visit(
     text,
     {
-      onObjectBegin: (_offset, _length, line) => {
-        enter(line);
+      onObjectBegin: (_offset, _length, line, column) => {
+        enter(line, column);
         keys.push(new Set());
       },
       onObjectEnd: () => {
         depth -= 1;
         keys.pop();
       },
-      onArrayBegin: (_offset, _length, line) => {
-        enter(line);
+      onArrayBegin: (_offset, _length, line, column) => {
+        enter(line, column);
       },
       onArrayEnd: () => {
         depth -= 1;
       },
-      onObjectProperty: (key, _offset, _length, line, column) => {
+      onObjectProperty: (key, _offset, _length, line, column, pathOf) => {
         const seen = keys.at(-1);
-        if (seen?.has(key) === true) {
+        if (seen?.has(key) === true && !isIgnored(pathOf(), key)) {
           throw new JsonError(
             'json/duplicate-key',
-            `line ${line + 1}, column ${column + 1}: key ${JSON.stringify(key)} stands twice in one object`,
+            `${place(line, column)}: key ${JSON.stringify(key)} stands twice in one object`,
           );
         }
         seen?.add(key);
       },
+      onError: (code, _offset, _length, line, column) => {
+        firstFault ??= `${place(line, column)}: ${wordsOf(printParseErrorCode(code))}`;
+      },
     },
     { disallowComments: true },
   );
+  return firstFault;
+}
+
+function place(line: number, column: number): string {
+  return `line ${line + 1}, column ${column + 1}`;
+}
+
+/** `CommaExpected` as `comma expected`. */
+function wordsOf(code: string): string {
+  return code.replaceAll(/(?!^)([A-Z])/g, ' $1').toLowerCase();
 }
 
 function messageOf(cause: unknown): string {
