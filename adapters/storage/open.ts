@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import { openFilesystemStorage } from './filesystem.ts';
 import { openHttpStorage } from './http.ts';
 import { readOnly } from './read-only.ts';
-import { openS3Storage } from './s3.ts';
 import { StorageError } from './storage.ts';
 import type { Storage } from './storage.ts';
 
@@ -29,8 +28,11 @@ async function open(url: string, { access, cwd, env }: OpenStorageOptions): Prom
   switch (scheme) {
     case 'file':
       return openFilesystemStorage({ folder: resolve(cwd, folderOf(rest)), access });
-    case 's3':
+    case 's3': {
+      // Loading the AWS SDK takes longer than most commands: only who needs it waits for it.
+      const { openS3Storage } = await import('./s3.ts');
       return openS3Storage({ url, access, env });
+    }
     case 'http':
     case 'https':
       if (access === 'read') return openHttpStorage({ url });

@@ -17,7 +17,9 @@ export type Versitygw = AsyncDisposable & {
   /** Where it listens, on loopback. */
   readonly endpoint: string;
   /** Credentials and region as the AWS SDK reads them, for `openStorage` or the environment of a child process. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<
+    Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY' | 'AWS_REGION', string>
+  >;
   /** Exists and is empty at the start. */
   readonly bucket: string;
   /** `s3://…` with the endpoint of this server, or of a proxy in front of it. */
