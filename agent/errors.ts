@@ -17,8 +17,12 @@ export type AgentErrorCode =
   | 'agent/answer'
   /** Whoever runs the agent told it to stop. */
   | 'agent/stopped'
-  /** The repository's metadata does not hold: signatures, versions, expiry. */
+  /** The repository's metadata does not hold: its signatures, hashes or form. */
   | 'agent/metadata'
+  /** Metadata whose time is over: nobody renews it, or somebody holds the renewal back. */
+  | 'agent/expired'
+  /** Metadata older than what this host has seen. */
+  | 'agent/rollback'
   /** An image is not, byte for byte, what the signed release document says. */
   | 'agent/image'
   /** Signed documents do not allow this host to go there. */

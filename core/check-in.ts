@@ -9,7 +9,7 @@ const text = z.string().regex(/^[^\p{C}]*$/u, 'must not hold control characters'
 const name = text.min(1).max(128);
 const version = z.string().max(128).refine(isVersion, 'must be a semantic version');
 
-const reportSchema = z.strictObject({
+export const reportSchema = z.strictObject({
   /** Made by the agent, unique on its host: the same report sent twice counts once. */
   id: name,
   rolloutId: name,

@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { asOnlyAgent } from '../context.ts';
+import { runCycle } from '../cycle.ts';
+import type { CycleResult } from '../cycle.ts';
+import { AgentError } from '../errors.ts';
+import { openContext } from './context.ts';
+import type { AgentOptions } from './context.ts';
+
+export function agentOnceCommand(io: Io): Command {
+  return new Command('once')
+    .description('one poll cycle: ask, verify, install, activate, report')
+    .requiredOption('--config <file>', 'agent.toml')
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText('after', '\nExample:\n  tidegate agent once --config /etc/tidegate/agent.toml')
+    .action((options: AgentOptions) => once(io, options));
+}
+
+async function once(io: Io, options: AgentOptions): Promise<void> {
+  const context = await openContext(io, options);
+  const result = await asOnlyAgent(context.config, () => runCycle(context));
+  io.stdout.write(
+    options.json === true ? `${JSON.stringify(result)}\n` : `${sentenceOf(result)}\n`,
+  );
+  if (result.result === 'failed') {
+    throw new AgentError('agent/answer', `the update to ${result.to} failed: ${result.reason}`);
+  }
+}
+
+function sentenceOf({ result, from, to, reason, eligibleAt, bytesFetched }: CycleResult): string {
+  const why = [reason, eligibleAt === null ? null : `eligible at ${eligibleAt}`]
+    .filter((part) => part !== null)
+    .join(', ');
+  return result === 'updated' || result === 'rolled-back'
+    ? `${result} from ${from} to ${to}, ${bytesFetched} bytes fetched`
+    : `${result} on ${from}: ${why}`;
+}

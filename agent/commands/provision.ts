@@ -1,0 +1,34 @@
+import { Command } from 'commander';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { asOnlyAgent } from '../context.ts';
+import { provision } from '../provision.ts';
+import { openContext } from './context.ts';
+import type { AgentOptions } from './context.ts';
+
+type Options = AgentOptions & { readonly version?: string };
+
+export function agentProvisionCommand(io: Io): Command {
+  return new Command('provision')
+    .description('install the first release on an empty host')
+    .requiredOption('--config <file>', 'agent.toml')
+    .option(
+      '--version <version>',
+      'which (default: the newest that everyone gets, else the oldest)',
+    )
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tidegate agent provision --config /etc/tidegate/agent.toml',
+    )
+    .action(async (options: Options) => {
+      const context = await openContext(io, options);
+      const done = await asOnlyAgent(context.config, () =>
+        provision(context, options.version ?? null),
+      );
+      io.stdout.write(
+        options.json === true
+          ? `${JSON.stringify(done)}\n`
+          : `release ${done.version} is active, ${done.bytesFetched} bytes fetched\n`,
+      );
+    });
+}

@@ -1,0 +1,17 @@
+import { Command } from 'commander';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { asOnlyAgent } from '../context.ts';
+import { runForever } from '../run.ts';
+import { openContext } from './context.ts';
+import type { AgentOptions } from './context.ts';
+
+export function agentRunCommand(io: Io): Command {
+  return new Command('run')
+    .description('poll cycles until a signal ends it; events go to stderr as JSON lines')
+    .requiredOption('--config <file>', 'agent.toml')
+    .addHelpText('after', '\nExample:\n  tidegate agent run --config /etc/tidegate/agent.toml')
+    .action(async (options: AgentOptions) => {
+      const context = await openContext(io, options);
+      await asOnlyAgent(context.config, () => runForever(context));
+    });
+}

@@ -1,0 +1,60 @@
+import { Command } from 'commander';
+import type { Io } from '../../adapters/terminal/io.ts';
+import type { AgentContext } from '../context.ts';
+import { openContext } from './context.ts';
+import type { AgentOptions } from './context.ts';
+
+export function agentStatusCommand(io: Io): Command {
+  return new Command('status')
+    .description('where the agent stands, what lies in the slots, and why nothing happens')
+    .requiredOption('--config <file>', 'agent.toml')
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tidegate agent status --config /etc/tidegate/agent.toml --json',
+    )
+    .action(async (options: AgentOptions) => {
+      const status = await statusOf(await openContext(io, options));
+      io.stdout.write(options.json === true ? `${JSON.stringify(status)}\n` : textOf(status));
+    });
+}
+
+type Status = Awaited<ReturnType<typeof statusOf>>;
+
+/** Reads only; the agent may be at work meanwhile. */
+async function statusOf({ config, slots, journal, reports }: AgentContext) {
+  const { state, isDamaged } = await journal.read();
+  const { active, inactive } = await slots.read();
+  const pending = await reports.pending();
+  const lastPoll = await journal.readLastPoll();
+  const { id, variant, arch, seed } = config.host;
+  return {
+    host: { id, variant, arch, seed },
+    state: state.kind,
+    target: state.kind === 'idle' ? null : state.target,
+    failure: state.kind === 'idle' || state.kind === 'available' ? state.failure : null,
+    isJournalDamaged: isDamaged,
+    active: active?.release.version ?? null,
+    inactive: inactive?.release.version ?? null,
+    lastPoll,
+    reason: lastPoll?.reason ?? null,
+    pendingReports: pending.length,
+  };
+}
+
+function textOf(status: Status): string {
+  const { host, state, target, failure, active, inactive, lastPoll, pendingReports } = status;
+  const lines = [
+    `host ${host.id} (${host.variant} ${host.arch}, seed ${host.seed})`,
+    `state: ${state}${target === null ? '' : `, from ${target.from} to ${target.to}`}`,
+    `active slot: ${active ?? 'empty'}; inactive slot: ${inactive ?? 'nothing that can be activated'}`,
+    lastPoll === null
+      ? 'never polled'
+      : `last poll at ${lastPoll.at}: ${lastPoll.result}${lastPoll.reason === null ? '' : ` (${lastPoll.reason})`}`,
+    ...(failure === null
+      ? []
+      : [`${failure.to} failed ${failure.count} times in ${failure.stage}: ${failure.message}`]),
+    ...(pendingReports === 0 ? [] : [`${pendingReports} reports wait for the server`]),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}

@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parse, TomlError } from 'smol-toml';
+import { z } from 'zod';
+import { parseDuration } from '../core/duration.ts';
+import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
+import { isArch, isVariant } from '../core/tuf/names.ts';
+import { AgentError } from './errors.ts';
+
+const name = z.string().min(1).max(128);
+const fileShape = z.strictObject({
+  state: z.string().min(1),
+  host: z.strictObject({
+    id: name,
+    variant: z.string().refine(isVariant, 'must be a variant like aws-k8s-1.32'),
+    arch: z.string().refine(isArch, 'must be an arch like x86_64'),
+    seed: z
+      .int()
+      .min(0)
+      .max(SEED_COUNT - 1)
+      .optional(),
+    group: name.optional(),
+    labels: z.record(name, z.string().max(256)).optional(),
+  }),
+  server: z
+    .strictObject({
+      url: z.url({ protocol: /^https?$/ }),
+      fallback: z.enum(['stay', 'static']).default('stay'),
+    })
+    .optional(),
+  repository: z.strictObject({
+    root: z.string().min(1),
+    'metadata-url': z.string().min(1).optional(),
+    'targets-url': z.string().min(1).optional(),
+  }),
+  slots: z.strictObject({ kind: z.literal('directory'), path: z.string().min(1) }),
+  poll: z.strictObject({ interval: z.string() }).default({ interval: '5 minutes' }),
+});
+
+export type AgentConfig = {
+  /** Absolute path of the agent's own durable folder. */
+  readonly stateFolder: string;
+  readonly host: {
+    readonly id: string;
+    readonly variant: string;
+    readonly arch: string;
+    readonly seed: number;
+    readonly group: string | null;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  /** Null is static mode: the signed manifest alone decides. */
+  readonly server: { readonly url: string; readonly fallback: 'stay' | 'static' } | null;
+  readonly trustAnchor: string;
+  /** Both end in `/`; http, https or file. */
+  readonly metadataUrl: string;
+  readonly targetsUrl: string;
+  readonly slotsFolder: string;
+  readonly pollMs: number;
+};
+
+/** Reads agent.toml; relative paths in it start at its folder. Throws `agent/config` naming the first wrong key. */
+export async function readConfig(path: string): Promise<AgentConfig> {
+  const folder = dirname(path);
+  const file = checked(path, await readToml(path));
+  const { host, server, repository, slots, poll } = file;
+  const metadataUrl = repository['metadata-url'];
+  const targetsUrl = repository['targets-url'];
+  if (server === undefined && (metadataUrl === undefined || targetsUrl === undefined)) {
+    throw new AgentError(
+      'agent/config',
+      `${path}: without [server], [repository] needs metadata-url and targets-url`,
+    );
+  }
+  const serverUrl = server === undefined ? '' : folderUrl(server.url, folder);
+  return {
+    stateFolder: resolve(folder, file.state),
+    host: {
+      id: host.id,
+      variant: host.variant,
+      arch: host.arch,
+      seed: host.seed ?? seedOfHost(host.id),
+      group: host.group ?? null,
+      labels: host.labels ?? {},
+    },
+    server: server === undefined ? null : { url: serverUrl, fallback: server.fallback },
+    trustAnchor: resolve(folder, repository.root),
+    metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
+    targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),
+    slotsFolder: resolve(folder, slots.path),
+    pollMs: duration(path, poll.interval),
+  };
+}
+
+/** `file:` with a relative path is meant from the configuration's folder, too. */
+function folderUrl(text: string, folder: string): string {
+  const url = text.startsWith('file:')
+    ? pathToFileURL(resolve(folder, text.replace(/^file:(?:\/\/)?/, ''))).href
+    : text;
+  return url.endsWith('/') ? url : `${url}/`;
+}
+
+async function readToml(path: string): Promise<unknown> {
+  try {
+    return parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    if (cause instanceof TomlError) {
+      const [reason = ''] = cause.message.split('\n');
+      throw new AgentError('agent/config', `${path}, line ${cause.line}: ${reason}`, { cause });
+    }
+    throw new AgentError('agent/config', `cannot read ${path}`, { cause });
+  }
+}
+
+function checked(path: string, value: unknown): z.infer<typeof fileShape> {
+  const result = fileShape.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const at = issue?.path.length === 0 ? '' : ` ${issue?.path.join('.') ?? ''}`;
+  const what =
+    issue?.code === 'unrecognized_keys' ? `unknown key ${issue.keys.join(', ')}` : issue?.message;
+  throw new AgentError('agent/config', `${path}:${at} ${what}`);
+}
+
+function duration(path: string, text: string): number {
+  try {
+    return Math.max(1000, parseDuration(text));
+  } catch (cause) {
+    throw new AgentError(
+      'agent/config',
+      `${path}: poll.interval must be like '5 minutes', got '${text}'`,
+      { cause },
+    );
+  }
+}

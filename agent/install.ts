@@ -1,0 +1,79 @@
+import { parseRelease } from '../core/release.ts';
+import type { Release } from '../core/release.ts';
+import { releaseDocumentTarget } from '../core/tuf/names.ts';
+import type { Platform } from '../core/tuf/names.ts';
+import type { AgentContext } from './context.ts';
+import { downloadImage } from './download.ts';
+import { AgentError } from './errors.ts';
+import type { Slots } from './slots/slots.ts';
+import type { VerifiedRepository } from './tuf/client.ts';
+
+export type FetchedRelease = { readonly release: Release; readonly document: Uint8Array };
+
+/** The release document of this very variant, arch and version, signed by who may sign it. */
+export async function fetchRelease(
+  repository: VerifiedRepository,
+  wanted: Platform & { readonly version: string },
+): Promise<FetchedRelease> {
+  const name = releaseDocumentTarget(wanted);
+  const document = await repository.readTarget(name);
+  const release = parseRelease(document);
+  if (releaseDocumentTarget(release) !== name) {
+    throw new AgentError(
+      'agent/metadata',
+      `${name} is the document of ${releaseDocumentTarget(release)}`,
+    );
+  }
+  return { release, document };
+}
+
+/**
+ * Brings a release into the inactive slot and seals it; returns how many bytes of images it fetched. A slot that holds
+ * the very same release, sealed, is read through once more and kept: then it fetches none.
+ */
+export async function fillInactiveSlot(
+  context: Pick<AgentContext, 'slots' | 'signal' | 'onEvent'>,
+  repository: VerifiedRepository,
+  { release, document }: FetchedRelease,
+): Promise<number> {
+  const { slots, signal } = context;
+  if (await isFilled(context, document)) return 0;
+  await requireRoom(slots, release);
+  await slots.clearInactive();
+  let fetched = 0;
+  for (const [name, image] of Object.entries(release.images)) {
+    const file = await repository.targetInfo(image.target);
+    if (file === null) {
+      throw new AgentError('agent/not-there', `no target ${image.target} is published`);
+    }
+    const onBytes = (count: number) => {
+      fetched += count;
+    };
+    await downloadImage(slots, name, { file, image }, { signal, onBytes });
+  }
+  await slots.sealInactive(document);
+  return fetched;
+}
+
+async function isFilled(
+  { slots, onEvent }: Pick<AgentContext, 'slots' | 'onEvent'>,
+  document: Uint8Array,
+): Promise<boolean> {
+  const { inactive } = await slots.read();
+  if (inactive === null || Buffer.compare(inactive.document, document) !== 0) return false;
+  try {
+    await slots.verifyInactive();
+    return true;
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'agent/image') throw error;
+    onEvent('slot-damaged', { message: error.message });
+    return false;
+  }
+}
+
+async function requireRoom(slots: Slots, { version, images }: Release): Promise<void> {
+  const needed = Object.values(images).reduce((sum, { size }) => sum + size, 0);
+  const room = await slots.roomForImages();
+  if (room >= needed) return;
+  throw new AgentError('agent/full', `release ${version} needs ${needed} bytes, ${room} are free`);
+}

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readChecked, writeChecked } from './durable.ts';
+import { IDLE, stateSchema } from './machine.ts';
+import type { AgentState } from './machine.ts';
+
+const pollSchema = z.object({ at: z.string(), result: z.string(), reason: z.string().nullable() });
+
+/** How the last cycle ended, for `agent status`. */
+export type LastPoll = z.infer<typeof pollSchema>;
+
+/** The agent's state on disk: replaced in one step, so that it is always one that the agent was in. */
+export class Journal {
+  readonly #statePath: string;
+  readonly #pollPath: string;
+
+  constructor(stateFolder: string) {
+    this.#statePath = join(stateFolder, 'journal.json');
+    this.#pollPath = join(stateFolder, 'last-poll.json');
+  }
+
+  /** A lost or damaged journal is idle: what is true of the slots is read from the slots. */
+  async read(): Promise<{ readonly state: AgentState; readonly isDamaged: boolean }> {
+    const read = await readChecked(this.#statePath, stateSchema);
+    return read.kind === 'value'
+      ? { state: read.value, isDamaged: false }
+      : { state: IDLE, isDamaged: read.kind === 'damaged' };
+  }
+
+  async write(state: AgentState): Promise<void> {
+    await writeChecked(this.#statePath, state);
+  }
+
+  async readLastPoll(): Promise<LastPoll | null> {
+    const read = await readChecked(this.#pollPath, pollSchema);
+    return read.kind === 'value' ? read.value : null;
+  }
+
+  async writeLastPoll(poll: LastPoll): Promise<void> {
+    await writeChecked(this.#pollPath, poll);
+  }
+}

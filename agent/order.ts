@@ -1,0 +1,91 @@
+import type { CheckIn, CheckInAnswer } from '../core/check-in.ts';
+import type { Decision } from '../core/decide.ts';
+import { formatInstant } from '../core/instant.ts';
+import { parseManifest } from '../core/manifest.ts';
+import type { Release } from '../core/release.ts';
+import { MANIFEST_TARGET } from '../core/tuf/names.ts';
+import { checkIn } from './check-in.ts';
+import type { AgentContext } from './context.ts';
+import { AgentError } from './errors.ts';
+import { decisionFor } from './permission.ts';
+import type { Hint } from './permission.ts';
+import { refresh } from './refresh.ts';
+import type { VerifiedRepository } from './tuf/client.ts';
+
+export type Question = {
+  readonly running: Release;
+  readonly state: CheckIn['state'];
+};
+
+/** What a host is to do now, by the server and by what is signed. */
+export type Order = {
+  readonly decision: Decision | null;
+  readonly eligibleAt: string | null;
+  readonly reason: string;
+  readonly nextCheckInSeconds: number | null;
+  /** Null when nothing needed to be looked up. */
+  readonly repository: VerifiedRepository | null;
+};
+
+/** Asks the server, if there is one, and then the signed manifest; only what both want is an order. */
+export async function ask(context: AgentContext, question: Question): Promise<Order> {
+  const { config, onEvent } = context;
+  const host = { ...config.host, version: question.running.version };
+  let answer: CheckInAnswer | null = null;
+  if (config.server !== null) {
+    try {
+      answer = await askServer(context, question);
+    } catch (error) {
+      const isAway = error instanceof AgentError && error.code === 'agent/unreachable';
+      if (!isAway || config.server.fallback === 'stay') throw error;
+      onEvent('server-away', { reason: error.message });
+    }
+  }
+  const nextCheckInSeconds = answer?.nextCheckInSeconds ?? null;
+  if (answer?.decision === 'stay') {
+    const { reason, eligibleAt = null } = answer;
+    return { decision: null, reason, eligibleAt, nextCheckInSeconds, repository: null };
+  }
+  const repository = await refresh(context);
+  const manifest = new TextDecoder().decode(await repository.readTarget(MANIFEST_TARGET));
+  const hint: Hint | null =
+    answer === null ? null : { rolloutId: answer.rolloutId, version: answer.release.version };
+  const decision = decisionFor(host, parseManifest(manifest), { hint, now: context.now() });
+  const isAsHinted =
+    hint === null || (decision?.decision === 'update' && decision.release.version === hint.version);
+  return {
+    decision: isAsHinted ? decision : null,
+    reason: isAsHinted ? reasonOf(decision) : `the signed manifest says ${reasonOf(decision)}`,
+    eligibleAt:
+      decision?.decision === 'stay' && decision.eligibleAt !== null
+        ? formatInstant(decision.eligibleAt)
+        : null,
+    nextCheckInSeconds,
+    repository,
+  };
+}
+
+function reasonOf(decision: Decision | null): string {
+  if (decision === null) return 'nothing of this rollout';
+  return decision.decision === 'stay' ? decision.reason : decision.decision;
+}
+
+async function askServer(
+  { config, reports, signal }: AgentContext,
+  { running, state }: Question,
+): Promise<CheckInAnswer> {
+  const { id, variant, arch, seed, group, labels } = config.host;
+  const pending = await reports.pending();
+  const request: CheckIn = {
+    host: {
+      ...{ id, variant, arch, seed, labels },
+      version: running.version,
+      ...(group === null ? {} : { group }),
+    },
+    state,
+    ...(pending.length === 0 ? {} : { reports: [...pending] }),
+  };
+  const answer = await checkIn(config.server?.url ?? '', request, signal);
+  await reports.acknowledge(pending);
+  return answer;
+}
