@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { signMetadata } from '../../../adapters/repository/sign.ts';
+import { readChecked, writeChecked } from '../../../agent/durable.ts';
+import { refreshRepository } from '../../../agent/tuf/client.ts';
+import type { VerifiedRepository } from '../../../agent/tuf/client.ts';
+import { rootTrust } from '../../../core/tuf/verify.ts';
+import { hostWorld } from '../../support/host-world.ts';
+import type { HostWorld } from '../../support/host-world.ts';
+
+const SECOND_ROOT = 'metadata/2.root.json';
+
+function refresh(world: HostWorld): Promise<VerifiedRepository> {
+  return refreshRepository({
+    metadataUrl: `${world.url}/repo/metadata/`,
+    targetsUrl: `${world.url}/repo/targets/`,
+    trustAnchor: join(world.folder, 'root.json'),
+    folder: join(world.folder, 'tuf'),
+    now: () => world.now,
+    pause: async () => {},
+  });
+}
+
+/** Root 2 as the holders of root keys would publish it; these signers sign it. */
+async function publishSecondRoot(
+  world: HostWorld,
+  signers = [world.signers.root1, world.signers.root3],
+): Promise<void> {
+  const { root } = await world.repository.load();
+  const next = { ...root, version: 2 };
+  const keyids = signers.map(({ keyId }) => keyId);
+  const keys = Object.fromEntries(signers.map(({ keyId, key }) => [keyId, key]));
+  const trust = { ...rootTrust(root, 'root'), keyids, keys, threshold: signers.length };
+  const { bytes } = await signMetadata('root', next, { trust, signers });
+  await world.storage.put(SECOND_ROOT, bytes, {
+    condition: { kind: 'create-only' },
+    cacheControl: 'immutable',
+  });
+}
+
+const rootRequests = (world: HostWorld) =>
+  world.requests.filter((path) => path.endsWith('root.json'));
+
+describe('the chain of roots', () => {
+  it('is followed from the anchor, and a root that was followed is not fetched again', async () => {
+    await using world = await hostWorld();
+    await publishSecondRoot(world);
+    await refresh(world);
+    await refresh(world);
+    expect(rootRequests(world)).toEqual([
+      '/repo/metadata/2.root.json',
+      '/repo/metadata/3.root.json',
+      '/repo/metadata/3.root.json',
+    ]);
+  });
+
+  it('does not go on with a root that too few of the old keys signed', async () => {
+    await using world = await hostWorld();
+    await publishSecondRoot(world, [world.signers.root1]);
+    await expect(refresh(world)).rejects.toMatchObject({ code: 'agent/metadata' });
+  });
+
+  it('cannot be replaced by what somebody wrote into the local history', async () => {
+    await using world = await hostWorld();
+    await publishSecondRoot(world);
+    await refresh(world);
+    const file = join(world.folder, 'tuf', 'metadata.json');
+    const read = await readChecked(file, z.record(z.string(), z.record(z.string(), z.string())));
+    if (read.kind !== 'value') throw new Error('nothing was remembered');
+    const { roots, roles } = read.value;
+    const forged = roots?.['2']?.replace('"sig": "', '"sig": "00') ?? '';
+    const other = forged === roots?.['2'] ? forged.replace('"sig":"', '"sig":"00') : forged;
+    expect(other).not.toBe(roots?.['2']);
+    await writeChecked(file, { roles, roots: { '2': other } });
+    world.requests.length = 0;
+    expect((await refresh(world)).damaged).toEqual(['root history']);
+    expect(rootRequests(world)).toHaveLength(2);
+    expect((await refresh(world)).damaged).toEqual([]);
+  });
+
+  it('may not end earlier than it did once', async () => {
+    await using world = await hostWorld();
+    await publishSecondRoot(world);
+    await refresh(world);
+    await writeChecked(join(world.folder, 'tuf', 'metadata.json'), { roles: {}, roots: {} });
+    world.tamper = (path) => (path.endsWith('2.root.json') ? { status: 403 } : null);
+    await expect(refresh(world)).rejects.toMatchObject({ code: 'agent/rollback' });
+  });
+});
