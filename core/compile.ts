@@ -1,0 +1,166 @@
+import { formatNanoseconds } from './bottlerocket/nanoseconds.ts';
+import { compileWaves } from './compiled-waves.ts';
+import type { RunningRollout } from './compiled-waves.ts';
+import { curveOf } from './curve.ts';
+import { formatInstant } from './instant.ts';
+import { currentRollouts, isSameRelease, rolloutToJson } from './rollout.ts';
+import type { ReleaseRef, Rollout } from './rollout.ts';
+import { SEED_COUNT } from './seed.ts';
+import { clockAt, instantOf, isAtGate, reachablePoints, tideAt } from './tide.ts';
+import { compareVersions } from './version.ts';
+
+/** An entry of `updates`: Bottlerocket's own keys first, in its order, then ours, which it ignores. */
+type CompiledUpdate = {
+  readonly variant: string;
+  readonly arch: string;
+  readonly version: string;
+  readonly max_version: string;
+  readonly waves: Readonly<Record<string, string>>;
+  readonly images: Readonly<Record<string, string>>;
+  /** Target name of the release document. */
+  readonly release: string;
+  /** The curve as [time, seeds let through]; between two points a straight line, after the last one flat. */
+  readonly tide: readonly (readonly [string, number])[];
+};
+
+/**
+ * `manifest.json` for these rollouts at this instant, in Bottlerocket's byte layout. `published` holds every version that a
+ * host may run, of any variant: updog refuses an update without a chain of migrations from its own version.
+ */
+export function compileManifest(
+  rollouts: readonly Rollout[],
+  { published, now }: { readonly published: readonly string[]; readonly now: Date },
+): string {
+  const manifest = {
+    updates: compileUpdates(rollouts, now),
+    migrations: compileMigrations(rollouts, published),
+    rollouts: rollouts.map(rolloutToJson),
+  };
+  return JSON.stringify(manifest, null, 2);
+}
+
+/** The next instant at which `updates` must list a rollout that it does not list yet, or null. */
+export function nextListingAt(rollouts: readonly Rollout[], now: Date): Date | null {
+  const openings = rollouts.flatMap((rollout) => {
+    const [first] = curveOf(rollout.policy).openings;
+    if (!isRunning(rollout) || first === undefined || first.needsApproval) return [];
+    const opensAt = instantOf(rollout, first.atMs);
+    return opensAt > now ? [opensAt.getTime()] : [];
+  });
+  return openings.length === 0 ? null : new Date(Math.min(...openings));
+}
+
+function compileUpdates(rollouts: readonly Rollout[], now: Date): readonly CompiledUpdate[] {
+  const groups = Map.groupBy(rollouts, ({ release }) => `${release.variant}\n${release.arch}`);
+  return [...groups.keys()].toSorted().flatMap((key) => {
+    const [first] = groups.get(key) ?? [];
+    return first === undefined ? [] : compileGroup(currentRollouts(rollouts, first.release), now);
+  });
+}
+
+/** The entries of one variant and arch. A paused or withdrawn release is left out, yet still counts for `max_version`. */
+function compileGroup(current: readonly Rollout[], now: Date): readonly CompiledUpdate[] {
+  const listed = current.filter((rollout) => isListed(rollout, now));
+  const sentBack = current.filter(({ state }) => state === 'rolled-back');
+  const kept = current.filter(({ state }) => state !== 'rolled-back');
+  const ways = sentBack.flatMap(({ sentBackTo }) => (sentBackTo === null ? [] : [sentBackTo]));
+  const maxVersion = [...kept.map(({ release }) => release), ...ways]
+    .map(({ version }) => version)
+    .toSorted(compareVersions)
+    .at(-1);
+  if (maxVersion === undefined) return [];
+  const entries = listed
+    .filter(isRunning)
+    .map((rollout) => listedUpdate(rollout, { maxVersion, now }));
+  // The way back of a rollback is open to all at once. updog takes it only if it runs more than max_version, so a
+  // newer release that is still in force makes it useless, and it would only hurry older hosts.
+  const opened = sentBack.flatMap(({ release, sentBackTo }) => {
+    const isUseful = sentBackTo !== null && compareVersions(release.version, maxVersion) > 0;
+    const isThere = kept.some(
+      (rollout) => sentBackTo && isSameRelease(rollout.release, sentBackTo),
+    );
+    return isUseful && !isThere ? [wayBackUpdate(sentBackTo, maxVersion)] : [];
+  });
+  return [...entries, ...dedupe(opened)]
+    .filter(({ images }) => ['boot', 'root', 'hash'].every((name) => name in images))
+    .toSorted((a, b) => compareVersions(a.version, b.version));
+}
+
+function dedupe(updates: readonly CompiledUpdate[]): readonly CompiledUpdate[] {
+  return updates.filter(
+    (update, index) => updates.findIndex(({ version }) => version === update.version) === index,
+  );
+}
+
+function isRunning(rollout: Rollout): rollout is RunningRollout {
+  return rollout.runningSince !== null;
+}
+
+/** updog lets seed 0 through as soon as an entry is listed, so it is listed only once the tide may rise. */
+function isListed(rollout: Rollout, now: Date): boolean {
+  const [first] = curveOf(rollout.policy).openings;
+  if (!isRunning(rollout) || first === undefined) return false;
+  const isHeld = isAtGate(rollout, now) && tideAt(rollout, now) === 0;
+  return clockAt(rollout, now) >= first.atMs && !isHeld;
+}
+
+function listedUpdate(
+  rollout: RunningRollout,
+  { maxVersion, now }: { readonly maxVersion: string; readonly now: Date },
+): CompiledUpdate {
+  const isEveryone = tideAt(rollout, now) === SEED_COUNT;
+  const waves = isEveryone ? [] : [...compileWaves(rollout)];
+  return {
+    ...updateOf(rollout.release, maxVersion),
+    waves: Object.fromEntries(waves.map(([bound, at]) => [bound, formatNanoseconds(at)])),
+    images: rollout.release.images,
+    release: rollout.release.document,
+    tide: tidePoints(rollout),
+  };
+}
+
+function wayBackUpdate(release: ReleaseRef, maxVersion: string): CompiledUpdate {
+  return {
+    ...updateOf(release, maxVersion),
+    waves: {},
+    images: release.images,
+    release: release.document,
+    tide: [],
+  };
+}
+
+function updateOf({ variant, arch, version }: ReleaseRef, maxVersion: string) {
+  return { variant, arch, version, max_version: maxVersion };
+}
+
+/** The curve of a running rollout in time, if nobody intervenes: [time, seeds] at its vertices. */
+export function tidePoints(
+  rollout: Pick<RunningRollout, 'policy' | 'approvedOpenings' | 'clockMs' | 'runningSince'>,
+): readonly (readonly [string, number])[] {
+  return reachablePoints(rollout).map(
+    ({ atMs, seeds }) => [formatInstant(instantOf(rollout, atMs)), seeds] as const,
+  );
+}
+
+/**
+ * One chain through all versions of all variants: updog walks it greedily and without turning back, so there must be no
+ * branch that ends before its target.
+ */
+function compileMigrations(
+  rollouts: readonly Rollout[],
+  published: readonly string[],
+): Record<string, readonly string[]> {
+  const releases = rollouts.flatMap(({ release, sentBackTo }) =>
+    sentBackTo === null ? [release] : [release, sentBackTo],
+  );
+  const versions = [...new Set([...published, ...releases.map(({ version }) => version)])].toSorted(
+    compareVersions,
+  );
+  const pairs = versions.slice(1).map((to, index): [string, readonly string[]] => {
+    const names = releases
+      .filter(({ version }) => version === to)
+      .flatMap(({ migrations }) => migrations);
+    return [`(${versions[index]}, ${to})`, [...new Set(names)]];
+  });
+  return Object.fromEntries(pairs.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
