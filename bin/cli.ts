@@ -1,17 +1,69 @@
 import { Command, CommanderError } from 'commander';
-import { ExpectedError } from '../core/errors.ts';
 import type { Io } from '../adapters/terminal/io.ts';
-
-/** Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly. */
-const FAILED = 1;
-const CALLED_WRONGLY = 2;
+import { agentOnceCommand } from '../agent/commands/once.ts';
+import { agentProvisionCommand } from '../agent/commands/provision.ts';
+import { agentRunCommand } from '../agent/commands/run.ts';
+import { agentStatusCommand } from '../agent/commands/status.ts';
+import { CHANGES } from '../core/operator-api.ts';
+import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-decide.ts';
+import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
+import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
+import { publishCommand } from '../repo-tools/commands/publish.ts';
+import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
+import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
+import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
+import { rolloutChangeCommand } from '../repo-tools/commands/rollout-change.ts';
+import { rolloutListCommand } from '../repo-tools/commands/rollout-list.ts';
+import { rolloutPreviewCommand } from '../repo-tools/commands/rollout-preview.ts';
+import { rolloutRollbackCommand } from '../repo-tools/commands/rollout-rollback.ts';
+import { rolloutShowCommand } from '../repo-tools/commands/rollout-show.ts';
+import { rolloutStartCommand } from '../repo-tools/commands/rollout-start.ts';
+import { serveCommand } from '../server/commands/serve.ts';
+import { CALLED_WRONGLY, failureOf } from './failure.ts';
 
 function buildProgram(io: Io): Command {
   const program = new Command('tidegate')
     .description('Publish, roll out and install OS images, safely')
     .showHelpAfterError('(see --help)');
+  group(program, 'key', 'signing keys', [keyNewCommand(io)]);
+  group(program, 'repo', 'the repository of signed files', [
+    repoInitCommand(io),
+    repoStatusCommand(io),
+    repoVerifyCommand(io),
+  ]);
+  program.addCommand(publishCommand(io));
+  group(program, 'rollout', 'give releases to the fleet, and take them back', [
+    rolloutStartCommand(io),
+    rolloutListCommand(io),
+    rolloutShowCommand(io),
+    ...CHANGES.map((kind) => rolloutChangeCommand(io, kind)),
+    rolloutRollbackCommand(io),
+    rolloutPreviewCommand(io),
+  ]);
+  program.addCommand(serveCommand(io));
+  group(program, 'agent', 'the program on a host', [
+    agentOnceCommand(io),
+    agentRunCommand(io),
+    agentStatusCommand(io),
+    agentProvisionCommand(io),
+  ]);
+  group(program, 'bottlerocket', 'what unmodified Bottlerocket hosts do', [
+    bottlerocketWavesCommand(io),
+    bottlerocketDecideCommand(io),
+  ]);
   configure(program, io);
   return program;
+}
+
+function group(
+  program: Command,
+  name: string,
+  description: string,
+  commands: readonly Command[],
+): void {
+  const parent = new Command(name).description(description);
+  commands.forEach((command) => parent.addCommand(command));
+  program.addCommand(parent);
 }
 
 /** Settings that commander does not pass on to commands made elsewhere. */
@@ -19,25 +71,13 @@ function configure(command: Command, io: Io): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => io.stdout.write(text),
     writeErr: (text) => io.stderr.write(text),
-    outputError: (text, write) => write(text.replace(/^error: /, 'tidegate: error: ')),
+    outputError: (text, write) => {
+      write(text.replace(/^error: /, 'tidegate: error: '));
+    },
   });
   command.commands.forEach((child) => {
     configure(child, io);
   });
-}
-
-function report(error: unknown, io: Io): number {
-  if (error instanceof CommanderError) {
-    return error.exitCode === 0 ? 0 : CALLED_WRONGLY;
-  }
-  if (error instanceof ExpectedError) {
-    io.stderr.write(`tidegate: error: ${error.message}\n`);
-    error.hints.forEach((hint) => io.stderr.write(`tidegate: hint: ${hint}\n`));
-    return error.code.startsWith('usage/') ? CALLED_WRONGLY : FAILED;
-  }
-  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  io.stderr.write(`tidegate: error: this is a bug in tidegate, please report it\n${detail}\n`);
-  return FAILED;
 }
 
 /** Runs one command line (without `node` and the script) and returns the exit code; never throws. */
@@ -46,6 +86,10 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
     await buildProgram(io).parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {
-    return report(error, io);
+    // Commander has said what was wrong with the command line already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : CALLED_WRONGLY;
+    const { exitCode, lines } = failureOf(error);
+    lines.forEach((line) => io.stderr.write(`${line}\n`));
+    return exitCode;
   }
 }

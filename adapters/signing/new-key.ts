@@ -1,6 +1,6 @@
 import { generateKeyPair } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { open, unlink } from 'node:fs/promises';
+import { mkdir, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { keyOf } from '../../core/tuf/keys.ts';
@@ -15,8 +15,8 @@ const RSA_BITS = 3072;
 const generate = promisify(generateKeyPair);
 
 /**
- * Makes a private key in a new file (PKCS#8 PEM, mode 0600), durable on return, and returns its public half. Never
- * overwrites: `signing/exists`. With a passphrase the file is encrypted.
+ * Makes a private key in a new file (PKCS#8 PEM, mode 0600; missing folders are made, mode 0700), durable on return, and
+ * returns its public half. Never overwrites: `signing/exists`. With a passphrase the file is encrypted.
  */
 export async function createKeyFile(
   path: string,
@@ -43,6 +43,11 @@ function generatePair(
 }
 
 async function writeNewFile(path: string, text: string | Buffer): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new SigningError('signing/write', `the folder of ${path} cannot be made`, { cause });
+  }
   let isOurs = false;
   try {
     await using file = await open(path, 'wx', 0o600);
@@ -63,8 +68,6 @@ function writeError(path: string, cause: unknown): SigningError {
       return new SigningError('signing/exists', `${path} exists, and a key is never overwritten`, {
         cause,
       });
-    case 'ENOENT':
-      return new SigningError('signing/write', `the folder of ${path} is not there`, { cause });
     default:
       return new SigningError('signing/write', `${path} cannot be written: ${codeOf(cause)}`, {
         cause,

@@ -69,11 +69,17 @@ describe('tidegate key new', () => {
     expect(winners).toMatchObject([{ value: { stdout: `${signer.keyId}\n` } }]);
   });
 
-  it('leaves nothing behind when the folder is not there', async () => {
-    await expect(keyNew(['--type', 'ed25519', '--out', 'no/k.pem'])).rejects.toMatchObject({
+  it('makes a missing folder, open to nobody else', async () => {
+    await keyNew(['--type', 'ed25519', '--out', 'new/k.pem']);
+    expect((await stat(join(cwd, 'new'))).mode & 0o777).toBe(0o700);
+  });
+
+  it('leaves nothing behind when a file stands in the way', async () => {
+    await keyNew(['--type', 'ed25519', '--out', 'k.pem']);
+    await expect(keyNew(['--type', 'ed25519', '--out', 'k.pem/k.pem'])).rejects.toMatchObject({
       code: 'signing/write',
     });
-    expect(await readdir(cwd)).toEqual([]);
+    expect(await readdir(cwd)).toEqual(['k.pem']);
   });
 
   it('encrypts when asked to, and refuses to without a passphrase', async () => {

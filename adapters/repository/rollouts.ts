@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { compileManifest } from '../../core/compile.ts';
+import { ExpectedError } from '../../core/errors.ts';
+import { parseManifest } from '../../core/manifest.ts';
+import { parseRelease } from '../../core/release.ts';
+import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
+import { MANIFEST_TARGET, releaseDocumentTarget, ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
+import { applyVerb, RolloutError } from '../../core/verb.ts';
+import type { Verb } from '../../core/verb.ts';
+import type { Signer } from '../signing/signer.ts';
+import { publishedReleases } from './repository.ts';
+import type { Repository, RepositoryState } from './repository.ts';
+
+/** The repository holds no release of this variant, arch and version. */
+export class PublishedError extends ExpectedError<'release/not-published'> {}
+
+export type Rejected = { readonly verb: Verb; readonly error: RolloutError };
+
+export type VerbsCommitted = {
+  readonly state: RepositoryState;
+  readonly rollouts: readonly Rollout[];
+  /** Verbs that were not legal any more when their turn came; the others are committed. */
+  readonly rejected: readonly Rejected[];
+};
+
+export async function readRollouts(
+  repository: Repository,
+  state: RepositoryState,
+): Promise<readonly Rollout[]> {
+  return parseManifest(utf8(await repository.readTarget(state, MANIFEST_TARGET)));
+}
+
+/** What a rollout must know of a published release, from its signed document. Throws PublishedError. */
+export async function findRelease(
+  repository: Repository,
+  state: RepositoryState,
+  wanted: { readonly variant: string; readonly arch: string; readonly version: string },
+): Promise<ReleaseRef> {
+  const siblings = publishedReleases(state).filter(
+    ({ variant, arch }) => variant === wanted.variant && arch === wanted.arch,
+  );
+  if (!siblings.some(({ version }) => version === wanted.version)) {
+    const versions = siblings.map(({ version }) => version).join(', ');
+    throw new PublishedError(
+      'release/not-published',
+      `release ${wanted.version} of ${wanted.variant} ${wanted.arch} is not published`,
+      { hints: [versions === '' ? 'none of this variant and arch is' : `published: ${versions}`] },
+    );
+  }
+  const document = releaseDocumentTarget(wanted);
+  const release = parseRelease(await repository.readTarget(state, document));
+  const { variant, arch, version, minimumFrom, rollbackTo, migrations } = release;
+  const images = Object.entries(release.images).map(([name, { target }]) => [name, target]);
+  return {
+    variant,
+    arch,
+    version,
+    document,
+    images: Object.fromEntries(images),
+    minimumFrom,
+    rollbackTo,
+    migrations,
+  };
+}
+
+/**
+ * Applies the verbs to the rollouts of the manifest and commits it, beginning again from what is there whenever somebody
+ * else commits first. Without verbs it commits only if the manifest compiles to something else by now.
+ */
+export async function commitVerbs(
+  repository: Repository,
+  options: {
+    readonly signers: readonly Signer[];
+    readonly verbs: readonly Verb[];
+    readonly now: Date;
+  },
+): Promise<VerbsCommitted> {
+  let rollouts: readonly Rollout[] = [];
+  let rejected: readonly Rejected[] = [];
+  const state = await repository.commit({
+    signers: options.signers,
+    edit: async (before) => {
+      const bytes = await repository.readTarget(before, MANIFEST_TARGET);
+      const old = parseManifest(utf8(bytes));
+      ({ rollouts, rejected } = applyAll(old, options.verbs));
+      // All refused, or all applied before: there is nothing of theirs to commit.
+      if (options.verbs.length > 0 && rollouts === old) return { roles: new Map() };
+      const published = publishedReleases(before).map(({ version }) => version);
+      const next = compileManifest(rollouts, { published, now: options.now });
+      if (next === utf8(bytes)) return { roles: new Map() };
+      const change = { name: MANIFEST_TARGET, bytes: new TextEncoder().encode(next) };
+      return { roles: new Map([[ROLLOUTS_ROLE, { replace: [change] }]]) };
+    },
+  });
+  return { state, rollouts, rejected };
+}
+
+function applyAll(before: readonly Rollout[], verbs: readonly Verb[]) {
+  let rollouts = before;
+  const rejected: Rejected[] = [];
+  for (const verb of verbs) {
+    try {
+      rollouts = applyVerb(rollouts, verb);
+    } catch (error) {
+      if (!(error instanceof RolloutError)) throw error;
+      rejected.push({ verb, error });
+    }
+  }
+  return { rollouts, rejected };
+}
+
+/** Ten letters and digits; short enough to type, and never met twice in one manifest. */
+export function newRolloutId(): string {
+  return BigInt(`0x${randomBytes(8).toString('hex')}`)
+    .toString(36)
+    .padStart(13, '0')
+    .slice(-10);
+}
+
+function utf8(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+}

@@ -1,0 +1,132 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { formatOfFile } from '../../adapters/compression/decompress.ts';
+import { openRepository } from '../../adapters/repository/repository.ts';
+import { openSigner } from '../../adapters/signing/open.ts';
+import { openStorage } from '../../adapters/storage/open.ts';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
+import { IMAGE_FORMATS } from '../../core/tuf/names.ts';
+import type { ImageFormat } from '../../core/tuf/names.ts';
+import type { ImageSource } from '../images.ts';
+import { publish } from '../publish.ts';
+import type { PublishOrder } from '../publish.ts';
+import { print, UsageError } from '../usage.ts';
+
+type Options = {
+  readonly variant: string;
+  readonly arch: string;
+  readonly version: string;
+  readonly image: readonly string[];
+  readonly format?: readonly string[];
+  readonly rollbackTo?: readonly string[];
+  readonly minimumFrom?: string;
+  readonly notes?: string;
+  readonly verityRootHash?: string;
+  readonly releaseKey: readonly string[];
+  readonly onlineKey: readonly string[];
+  readonly json?: boolean;
+};
+
+export function publishCommand(io: Io): Command {
+  return new Command('publish')
+    .description('sign a release and commit it to the repository; hosts get it by a rollout')
+    .argument('<storage>', 'file:FOLDER or s3://BUCKET/PREFIX')
+    .requiredOption('--variant <name>', 'variant of the release')
+    .requiredOption('--arch <name>', 'arch of the release')
+    .requiredOption('--version <version>', 'semantic version of the release')
+    .requiredOption(
+      '--image <name=file...>',
+      'an image; .lz4 and .zst files are stored as they are',
+    )
+    .option('--format <[name=]format...>', 'raw, lz4 or zstd, where the suffix does not tell')
+    .option('--rollback-to <version...>', 'versions that hosts on this release may be sent back to')
+    .option('--minimum-from <version>', 'older hosts must step through an earlier release')
+    .option('--notes <url>', 'where people read about the release')
+    .option(
+      '--verity-root-hash <hex>',
+      'dm-verity root hash of image root with its tree in image hash',
+    )
+    .requiredOption('--release-key <source...>', 'keys of the releases role')
+    .requiredOption('--online-key <source...>', 'keys of snapshot and timestamp')
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tidegate publish file:repo --variant aws-k8s-1.32 --arch x86_64 --version 1.1.0 \\\n' +
+        '    --image boot=b.img --image root=r.img.zst --image hash=h.img --rollback-to 1.0.0 \\\n' +
+        '    --release-key file:keys/release.pem --online-key file:keys/online.pem',
+    )
+    .action((storage: string, options: Options) => run(io, storage, options));
+}
+
+async function run(io: Io, url: string, options: Options): Promise<void> {
+  const order = orderOf(io, options);
+  const { cwd, env } = io;
+  await using storage = await openStorage(url, { access: 'write', cwd, env });
+  await using keys = new AsyncDisposableStack();
+  const signers = [];
+  for (const source of [...options.releaseKey, ...options.onlineKey]) {
+    signers.push(keys.use(await openSigner(source, { cwd, env })));
+  }
+  const { isNew, release, document, images } = await publish(order, {
+    repository: openRepository({ storage, now: io.now }),
+    signers,
+    now: io.now(),
+    listener: { begin: (label, totalBytes) => startProgress(io, label, totalBytes) },
+  });
+  const { variant, arch, version } = release;
+  print(io, options.json, { isNew, variant, arch, version, document, images }, [
+    isNew
+      ? `published ${variant} ${arch} ${version}`
+      : `${variant} ${arch} ${version} was published before, with the same images; nothing to do`,
+    ...images.map(({ target, length }) => `  ${target} (${formatBytes(length)})`),
+    `  ${document}`,
+  ]);
+}
+
+function orderOf(io: Io, options: Options): PublishOrder {
+  const { variant, arch, version } = options;
+  return {
+    variant,
+    arch,
+    version,
+    images: imagesOf(io, options),
+    rollbackTo: options.rollbackTo ?? [],
+    minimumFrom: options.minimumFrom ?? null,
+    notes: options.notes ?? null,
+    verityRootHash: options.verityRootHash ?? null,
+  };
+}
+
+function imagesOf(io: Io, options: Options): readonly ImageSource[] {
+  const formats = (options.format ?? []).map((text) => formatOption(text));
+  const images = options.image.map((text) => {
+    const [, image, path] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+    if (image === undefined || path === undefined) {
+      throw new UsageError('usage/option', `--image must be like root=r.img, got '${text}'`);
+    }
+    const named = formats.find((format) => format.image === image || format.image === null);
+    return { image, path: resolve(io.cwd, path), format: named?.format ?? formatOfFile(path) };
+  });
+  const names = images.map(({ image }) => image);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new UsageError('usage/option', `--image ${twice} is given twice`);
+  const stray = formats.find(({ image }) => image !== null && !names.includes(image));
+  if (stray !== undefined) {
+    throw new UsageError('usage/option', `--format names ${stray.image}, which is no --image`);
+  }
+  return images;
+}
+
+/** `zstd` is for all images, `root=zstd` for one. */
+function formatOption(text: string): {
+  readonly image: string | null;
+  readonly format: ImageFormat;
+} {
+  const [, image, name = text] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  const format = IMAGE_FORMATS.find((known) => known === name);
+  if (format === undefined) {
+    throw new UsageError('usage/option', `--format must be raw, lz4 or zstd, got '${text}'`);
+  }
+  return { image: image ?? null, format };
+}

@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import type { Io } from '../../adapters/terminal/io.ts';
+import type { ChangeKind } from '../../core/operator-api.ts';
+import { print } from '../usage.ts';
+import { addTargetOptions, openControl } from './rollout-target.ts';
+import type { TargetOptions } from './rollout-target.ts';
+import { rolloutLine } from './rollout-text.ts';
+
+const DESCRIPTIONS: Readonly<Record<ChangeKind, string>> = {
+  pause: 'stop the clock: no host starts until it is resumed',
+  resume: 'let the clock run again; the remaining waves shift by the pause',
+  advance: 'move to the next opening, or open the gate it waits at',
+  withdraw: 'give the release to nobody else',
+};
+
+export function rolloutChangeCommand(io: Io, kind: ChangeKind): Command {
+  const command = new Command(kind)
+    .description(DESCRIPTIONS[kind])
+    .argument('<id>', 'id of the rollout')
+    .addHelpText(
+      'after',
+      `\nExample:\n  tidegate rollout ${kind} 2jq9fqxk1c --reason 'boot failures in zone b' --server http://127.0.0.1:8080`,
+    )
+    .action(async (id: string, options: TargetOptions & { readonly reason?: string }) => {
+      await using control = await openControl(io, options, 'change');
+      const view = await control.change(kind, id, options.reason ?? null);
+      print(io, options.json, view, [rolloutLine(view)]);
+    });
+  if (kind === 'pause' || kind === 'withdraw') {
+    command.requiredOption('--reason <text>', 'why, for the history');
+  } else {
+    command.option('--reason <text>', 'why, for the history');
+  }
+  return addTargetOptions(command);
+}

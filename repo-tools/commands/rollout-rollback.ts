@@ -1,0 +1,27 @@
+import { Command } from 'commander';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { print } from '../usage.ts';
+import { addTargetOptions, openControl } from './rollout-target.ts';
+import type { TargetOptions } from './rollout-target.ts';
+import { rolloutLine } from './rollout-text.ts';
+
+type Options = TargetOptions & { readonly to: string; readonly reason: string };
+
+export function rolloutRollbackCommand(io: Io): Command {
+  const command = new Command('rollback')
+    .description('withdraw the release and send the hosts that run it to another one')
+    .argument('<id>', 'id of the rollout')
+    .requiredOption('--to <version>', 'a version that the signed document of the release permits')
+    .requiredOption('--reason <text>', 'why, for the history')
+    .addHelpText(
+      'after',
+      "\nExample:\n  tidegate rollout rollback 2jq9fqxk1c --to 1.0.0 --reason 'kernel panics' --storage file:repo \\\n" +
+        '    --online-key file:keys/online.pem',
+    )
+    .action(async (id: string, options: Options) => {
+      await using control = await openControl(io, options, 'change');
+      const view = await control.rollBack(id, options.to, options.reason);
+      print(io, options.json, view, [rolloutLine(view)]);
+    });
+  return addTargetOptions(command);
+}

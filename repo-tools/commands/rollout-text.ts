@@ -1,0 +1,37 @@
+import type { RolloutView } from '../../core/rollout-view.ts';
+
+/** One line for a list: `id  variant arch version  state  tide`. */
+export function rolloutLine(view: RolloutView): string {
+  const { percent, seeds, of } = view.tide;
+  const release = `${view.variant} ${view.arch} ${view.version}`;
+  return `${view.id}  ${release}  ${stateOf(view)}  tide ${percent} % (${seeds} of ${of})`;
+}
+
+/** All that is known of a rollout, line by line. */
+export function rolloutLines(view: RolloutView): readonly string[] {
+  const { counts, failures } = view;
+  return [
+    rolloutLine(view),
+    ...(view.completesAt === null
+      ? []
+      : [`everyone of its policy is through at ${view.completesAt}`]),
+    ...(view.sentBackTo === null ? [] : [`hosts that run it go back to ${view.sentBackTo}`]),
+    counts === null
+      ? 'hosts: only a server knows'
+      : `hosts: ${counts.waiting} waiting, ${counts.offered} offered, ${counts.updated} updated, ` +
+        `${counts.failed} failed, ${counts.rolledBack} rolled back`,
+    ...failures.map(
+      ({ hostId, at, stage, error }) =>
+        `failed: ${hostId} at ${at} in ${stage}${error === null ? '' : `: ${error}`}`,
+    ),
+    ...view.history.map(
+      ({ verb, at, by, reason }) =>
+        `${at}  ${verb} by ${by}${reason === null ? '' : `: ${reason}`}`,
+    ),
+    `next: ${view.verbs.length === 0 ? 'nothing more can be done with it' : view.verbs.join(', ')}`,
+  ];
+}
+
+function stateOf({ state, phase }: RolloutView): string {
+  return state === 'running' ? phase : state;
+}

@@ -1,0 +1,26 @@
+import type { ChangeKind } from '../../core/operator-api.ts';
+import type { RolloutView } from '../../core/rollout-view.ts';
+
+export type StartOrder = {
+  readonly variant: string;
+  readonly arch: string;
+  readonly version: string;
+  /** The text of a wave policy file; null is everyone at once. */
+  readonly policy: string | null;
+  /** Null is now. */
+  readonly startAt: Date | null;
+  readonly seeds: 'stable' | 'shuffled';
+  readonly reason: string | null;
+};
+
+/**
+ * Where an operator's verbs go: to a server, or straight into the repository with the key of the rollouts role. Both
+ * refuse what is not legal with the same codes; a verb has taken effect when the promise resolves.
+ */
+export interface RolloutControl extends AsyncDisposable {
+  start(order: StartOrder): Promise<RolloutView>;
+  change(kind: ChangeKind, rolloutId: string, reason: string | null): Promise<RolloutView>;
+  rollBack(rolloutId: string, to: string, reason: string | null): Promise<RolloutView>;
+  list(): Promise<readonly RolloutView[]>;
+  show(rolloutId: string): Promise<RolloutView>;
+}

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { openRepository } from '../../adapters/repository/repository.ts';
+import {
+  commitVerbs,
+  findRelease,
+  newRolloutId,
+  readRollouts,
+} from '../../adapters/repository/rollouts.ts';
+import type { Signer } from '../../adapters/signing/signer.ts';
+import type { Storage } from '../../adapters/storage/storage.ts';
+import type { Rollout } from '../../core/rollout.ts';
+import { viewOf } from '../../core/rollout-view.ts';
+import { RolloutError } from '../../core/verb.ts';
+import type { Verb } from '../../core/verb.ts';
+import { EVERYONE_AT_ONCE } from '../../core/wave.ts';
+import { parseWavePolicy, resolvePolicy } from '../../core/wave-file.ts';
+import type { RolloutControl } from './control.ts';
+
+export type RepositoryTarget = {
+  readonly storage: Storage;
+  /** Keys of the rollouts, snapshot and timestamp roles; none is needed only to look. */
+  readonly signers: readonly Signer[];
+  readonly now: () => Date;
+  /** Whose verbs these are, as the history tells it. */
+  readonly by: string;
+};
+
+/** Commits verbs to the repository itself: a fleet without a server can be paused too. */
+export function repositoryControl({ storage, signers, now, by }: RepositoryTarget): RolloutControl {
+  const repository = openRepository({ storage, now });
+  const view = (rollout: Rollout) => viewOf(rollout, now(), { counts: null, failures: [] });
+
+  async function apply(verb: Verb) {
+    const { rollouts, rejected } = await commitVerbs(repository, {
+      signers,
+      verbs: [verb],
+      now: verb.at,
+    });
+    const [refused] = rejected;
+    if (refused !== undefined) throw refused.error;
+    return view(find(rollouts, verb.rolloutId));
+  }
+
+  async function readAll() {
+    return readRollouts(repository, await repository.load());
+  }
+
+  const origin = (reason: string | null) => ({ id: randomUUID(), at: now(), by, reason });
+
+  return {
+    async start({ policy, startAt, seeds, reason, ...wanted }) {
+      const release = await findRelease(repository, await repository.load(), wanted);
+      const from = origin(reason);
+      const begins = startAt ?? from.at;
+      return apply({
+        ...from,
+        kind: 'start',
+        rolloutId: newRolloutId(),
+        release,
+        policy: policy === null ? EVERYONE_AT_ONCE : resolvePolicy(parseWavePolicy(policy), begins),
+        startAt: begins,
+        seeds,
+      });
+    },
+    change: (kind, rolloutId, reason) => apply({ ...origin(reason), kind, rolloutId }),
+    async rollBack(rolloutId, version, reason) {
+      const state = await repository.load();
+      const { release } = find(await readRollouts(repository, state), rolloutId);
+      const to = await findRelease(repository, state, { ...release, version });
+      return apply({ ...origin(reason), kind: 'roll-back', rolloutId, to });
+    },
+    list: async () => (await readAll()).map(view),
+    show: async (rolloutId) => view(find(await readAll(), rolloutId)),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(signers.map((signer) => signer[Symbol.asyncDispose]()));
+      await storage[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function find(rollouts: readonly Rollout[], rolloutId: string): Rollout {
+  const rollout = rollouts.find(({ id }) => id === rolloutId);
+  if (rollout === undefined) {
+    throw new RolloutError('rollout/not-there', `no rollout has the id ${rolloutId}`);
+  }
+  return rollout;
+}

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Io } from '../adapters/terminal/io.ts';
+import { ExpectedError } from '../core/errors.ts';
+import { parseInstant } from '../core/instant.ts';
+
+/** The command was called wrongly: exit code 2. */
+export class UsageError extends ExpectedError<'usage/option' | 'usage/file'> {}
+
+/** The value of an option that must be an RFC 3339 time. */
+export function instantOption(name: string, text: string): Date {
+  try {
+    return parseInstant(text);
+  } catch (cause) {
+    throw new UsageError(
+      'usage/option',
+      `${name} must be an RFC 3339 time like 2026-03-01T12:00:00Z, got '${text}'`,
+      { cause },
+    );
+  }
+}
+
+/** The text of a file that an option names, relative to the folder the command was called in. */
+export async function readOptionFile(io: Io, name: string, path: string): Promise<string> {
+  try {
+    return await readFile(resolve(io.cwd, path), 'utf8');
+  } catch (cause) {
+    throw new UsageError('usage/file', `${name}: cannot read ${path}`, { cause });
+  }
+}
+
+/** Prints a result: one JSON value on one line for machines, else lines for people. */
+export function print(
+  io: Io,
+  isJson: boolean | undefined,
+  json: unknown,
+  lines: readonly string[],
+): void {
+  io.stdout.write(
+    isJson === true ? `${JSON.stringify(json)}\n` : lines.map((l) => `${l}\n`).join(''),
+  );
+}

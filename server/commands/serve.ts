@@ -1,0 +1,24 @@
+import { Command } from 'commander';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { LOG_LEVELS } from '../config.ts';
+import type { ServeOptions } from '../config.ts';
+import { serve } from '../serve.ts';
+
+/** `tidegate serve`. */
+export function serveCommand(io: Io): Command {
+  return new Command('serve')
+    .description('Decide which host may take which release now, until the process is stopped')
+    .requiredOption('--storage <url>', 'the repository, like file:repo or s3://bucket/prefix')
+    .requiredOption('--online-key <source...>', 'keys of rollouts, snapshot and timestamp')
+    .requiredOption('--state <url>', 'the database, made when it is missing, like sqlite:state.db')
+    .option('--listen <address>', 'address and port; port 0 is any free one', '127.0.0.1:8080')
+    .option('--check-in-interval <duration>', "how often hosts ask, like '15 minutes'")
+    .option('--follow-interval <duration>', 'how often to look for commits of others', '5 seconds')
+    .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
+    .option('--unsafe-no-host-auth', 'listen beyond loopback although anybody can pose as any host')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tidegate serve --storage file:repo --online-key file:keys/online.pem --state sqlite:state/state.db',
+    )
+    .action((options: ServeOptions) => serve(io, options));
+}

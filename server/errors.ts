@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import { ExpectedError } from '../core/errors.ts';
+import type { Problem } from '../core/operator-api.ts';
+
+/** Why the server does not start. */
+export class ServerError extends ExpectedError<
+  /** The address cannot be listened on. */
+  | 'server/address'
+  /** The file of the operators' token is unusable. */
+  | 'server/token'
+  /** The given keys may not sign what the server has to sign. */
+  | 'server/key'
+  /** A verb in the outbox cannot be read. */
+  | 'server/outbox'
+> {}
+
+/** What is wrong with a request, when nothing deeper down says it better. */
+export class RequestError extends ExpectedError<
+  | 'request/invalid'
+  | 'request/encoding'
+  | 'request/media-type'
+  | 'request/too-large'
+  | 'request/method'
+  | 'request/not-there'
+  | 'request/unauthorized'
+  /** The request id was used for something else before. */
+  | 'request/conflict'
+  /** The request was accepted before, but was not legal any more when its turn to be committed came. */
+  | 'request/rejected'
+  /** Neither the repository nor any rollout knows this variant on this arch. */
+  | 'request/unknown-platform'
+> {}
+
+const STATUS_BY_CODE: Readonly<Record<string, number>> = {
+  'request/media-type': 415,
+  'request/too-large': 413,
+  'request/method': 405,
+  'request/not-there': 404,
+  'request/unauthorized': 401,
+  'request/conflict': 409,
+  'request/rejected': 409,
+  'request/unknown-platform': 404,
+  'rollout/not-there': 404,
+  'rollout/reason': 400,
+  'release/not-published': 404,
+  'storage/not-there': 404,
+  'state/conflict': 409,
+};
+
+/** What the codes of an area mean unless they are listed above; of other areas a failure is a bug. */
+const STATUS_BY_AREA: Readonly<Record<string, number>> = {
+  request: 400,
+  json: 400,
+  instant: 400,
+  duration: 400,
+  wave: 400,
+  version: 400,
+  rollout: 409,
+  state: 503,
+  storage: 503,
+  repository: 503,
+  tuf: 503,
+  manifest: 503,
+  release: 503,
+  signing: 503,
+};
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** The one place where errors become HTTP answers. What is not foreseen tells the caller nothing but that. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ExpectedError) {
+    const [area = ''] = error.code.split('/');
+    const status = STATUS_BY_CODE[error.code] ?? STATUS_BY_AREA[area];
+    if (status !== undefined) return problem(status, error);
+  }
+  const foreign = requestErrorOf(error);
+  if (foreign !== null) return problemOf(foreign);
+  return problem(500, { code: 'server/bug', message: 'the server failed', hints: [] });
+}
+
+function problem(
+  status: number,
+  { code, message, hints }: Pick<ExpectedError, 'code' | 'message' | 'hints'>,
+): Problem {
+  return {
+    type: 'about:blank',
+    title: TITLES[status] ?? 'Error',
+    status,
+    code,
+    detail: message,
+    ...(hints.length === 0 ? {} : { hints: [...hints] }),
+  };
+}
+
+/** Errors that Express and its body parser make of a request: they carry a status, and some a type. */
+const foreignSchema = z.object({
+  status: z.int().min(400).max(499),
+  type: z.string().optional(),
+  limit: z.number().optional(),
+});
+
+function requestErrorOf(error: unknown): RequestError | null {
+  const result = foreignSchema.safeParse(error);
+  if (!result.success) return null;
+  const { status, limit } = result.data;
+  const options = { cause: error };
+  switch (status) {
+    case 413:
+      return new RequestError('request/too-large', `the body may have ${limit} bytes`, options);
+    case 415:
+      return new RequestError('request/media-type', 'the body must not be encoded', options);
+    default:
+      return new RequestError('request/invalid', 'the request cannot be read', options);
+  }
+}

@@ -1,0 +1,67 @@
+import type { Logger } from 'pino';
+import type { LoadMeter } from '../load-meter.ts';
+import type { Metrics } from '../metrics.ts';
+import type { RepositoryLink } from '../repository-link.ts';
+import { Job } from './job.ts';
+import type { StartTimer } from './job.ts';
+import type { Listing } from './listing.ts';
+
+const OUTBOX_MS = 60_000;
+const LISTING_MS = 5000;
+const WRITE_BEHIND_MS = 1000;
+const LOAD_MS = 5000;
+
+export type JobsOptions = {
+  readonly commitPending: () => Promise<void>;
+  readonly link: RepositoryLink;
+  readonly listing: Listing;
+  readonly flush: () => Promise<void>;
+  readonly load: LoadMeter;
+  /** How often the repository is looked at for what others committed. */
+  readonly followMs: number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly startTimer: StartTimer;
+};
+
+export type Jobs = ReturnType<typeof createJobs>;
+
+/** All background work; nothing runs before `start`. */
+export function createJobs(options: JobsOptions) {
+  const job = (name: string, everyMs: number, run: () => Promise<unknown>) =>
+    new Job({
+      name,
+      everyMs,
+      run: async () => {
+        await run();
+      },
+      log: options.log,
+      onFailure: (failed) => {
+        options.metrics.jobFailures.inc({ job: failed });
+      },
+      startTimer: options.startTimer,
+    });
+  const outbox = job('outbox', OUTBOX_MS, options.commitPending);
+  const writeBehind = job('write-behind', WRITE_BEHIND_MS, options.flush);
+  const all = [
+    outbox,
+    writeBehind,
+    job('follow', options.followMs, () => options.link.follow()),
+    job('listing', LISTING_MS, () => options.listing.tick()),
+    job('load', LOAD_MS, async () => {
+      options.load.sample();
+    }),
+  ];
+  return {
+    outbox,
+    writeBehind,
+    start: () => {
+      all.forEach((one) => {
+        one.start();
+      });
+    },
+    stop: async () => {
+      await Promise.all(all.map((one) => one.stop()));
+    },
+  };
+}

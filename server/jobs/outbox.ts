@@ -1,0 +1,36 @@
+import type { Logger } from 'pino';
+import type { State, VerbResult } from '../../adapters/state/state.ts';
+import type { Fleet } from '../fleet.ts';
+import type { Metrics } from '../metrics.ts';
+import type { RepositoryLink } from '../repository-link.ts';
+
+export type OutboxOptions = {
+  readonly state: Pick<State, 'finishVerb'>;
+  readonly fleet: Fleet;
+  readonly link: RepositoryLink;
+  readonly metrics: Pick<Metrics, 'verbs'>;
+  readonly now: () => Date;
+  readonly log: Logger;
+};
+
+/**
+ * Commits the pending verbs in the order of acceptance and marks them finished. Killed anywhere in between it is simply run
+ * again: a verb that the manifest holds already changes nothing.
+ */
+export async function commitPending(options: OutboxOptions): Promise<void> {
+  const { state, fleet, link, metrics, now, log } = options;
+  const verbs = fleet.view.pending;
+  if (verbs.length === 0) return;
+  const rejected = await link.commit(verbs);
+  for (const verb of verbs) {
+    const error = rejected.find((one) => one.verb.id === verb.id)?.error;
+    const result: VerbResult =
+      error === undefined ? { kind: 'committed' } : { kind: 'rejected', message: error.message };
+    await state.finishVerb(verb.id, result, now());
+    fleet.settle(verb.id);
+    metrics.verbs.inc({ result: result.kind });
+    const event = { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId };
+    if (error === undefined) log.info(event, 'verb committed');
+    else log.error({ ...event, code: error.code, why: error.message }, 'verb rejected');
+  }
+}

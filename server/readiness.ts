@@ -1,0 +1,66 @@
+import { ExpectedError } from '../core/errors.ts';
+import { formatInstant } from '../core/instant.ts';
+import type { State } from '../adapters/state/state.ts';
+import type { Fleet } from './fleet.ts';
+import type { RepositoryLink } from './repository-link.ts';
+
+export type Check = { readonly ok: boolean; readonly detail: string };
+export type Readiness = {
+  readonly ready: boolean;
+  readonly checks: Readonly<Record<'database' | 'storage' | 'outbox' | 'timestamp', Check>>;
+};
+
+/** A verb that waits longer than this to be committed waits for a person. */
+const OUTBOX_PATIENCE_MS = 30_000;
+
+/** Whether all is well, and what is not; polls are answered in any case. */
+export async function readinessOf(options: {
+  readonly state: Pick<State, 'pendingVerbs'>;
+  readonly fleet: Fleet;
+  readonly link: Pick<RepositoryLink, 'contact'>;
+  readonly now: Date;
+}): Promise<Readiness> {
+  const { state, fleet, link, now } = options;
+  const checks = {
+    database: await databaseCheck(state),
+    storage: storageCheck(link),
+    outbox: outboxCheck(fleet, now),
+    timestamp: timestampCheck(fleet, now),
+  };
+  return { ready: Object.values(checks).every(({ ok }) => ok), checks };
+}
+
+async function databaseCheck(state: Pick<State, 'pendingVerbs'>): Promise<Check> {
+  try {
+    await state.pendingVerbs();
+    return { ok: true, detail: 'it answers' };
+  } catch (error) {
+    return { ok: false, detail: describe(error) };
+  }
+}
+
+function storageCheck({ contact }: Pick<RepositoryLink, 'contact'>): Check {
+  const at = formatInstant(contact.at);
+  return contact.kind === 'ok'
+    ? { ok: true, detail: `last contact ${at}` }
+    : { ok: false, detail: `failed ${at}: ${describe(contact.error)}` };
+}
+
+function outboxCheck({ view }: Fleet, now: Date): Check {
+  const [oldest] = view.pending;
+  const waitedMs = oldest === undefined ? 0 : now.getTime() - oldest.at.getTime();
+  return {
+    ok: waitedMs <= OUTBOX_PATIENCE_MS,
+    detail: `${view.pending.length} verbs wait to be committed`,
+  };
+}
+
+function timestampCheck({ view }: Fleet, now: Date): Check {
+  const { expires } = view.published.state.timestamp;
+  return { ok: new Date(expires) > now, detail: `expires ${expires}` };
+}
+
+/** What was not foreseen may hold anything, so it is only logged. */
+function describe(error: unknown): string {
+  return error instanceof ExpectedError ? `${error.code}: ${error.message}` : 'server/bug';
+}

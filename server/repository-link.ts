@@ -1,0 +1,105 @@
+import type { Repository } from '../adapters/repository/repository.ts';
+import { commitVerbs, findRelease, readRollouts } from '../adapters/repository/rollouts.ts';
+import type { Rejected } from '../adapters/repository/rollouts.ts';
+import type { Signer } from '../adapters/signing/signer.ts';
+import type { ReleaseRef } from '../core/rollout.ts';
+import { ROLLOUTS_ROLE } from '../core/tuf/names.ts';
+import type { Platform } from '../core/tuf/names.ts';
+import type { Verb } from '../core/verb.ts';
+import type { Fleet, Published } from './fleet.ts';
+import { Mutex } from './mutex.ts';
+import { isRenewalDue } from './renewal.ts';
+
+/** How the last try to reach the repository ended. */
+export type Contact =
+  | { readonly kind: 'ok'; readonly at: Date }
+  | { readonly kind: 'failed'; readonly at: Date; readonly error: unknown };
+
+export type RepositoryLinkOptions = {
+  readonly repository: Repository;
+  readonly signers: readonly Signer[];
+  readonly fleet: Fleet;
+  readonly now: () => Date;
+  /** Called for every new published state, whoever made it. */
+  readonly onCommit: () => void;
+};
+
+/**
+ * The server's one way to the repository while it runs: one piece of work at a time, so that it never races with
+ * itself. Whatever it learns of the published state goes into the fleet.
+ */
+export class RepositoryLink {
+  readonly #options: RepositoryLinkOptions;
+  readonly #mutex = new Mutex();
+  #contact: Contact;
+
+  constructor(options: RepositoryLinkOptions) {
+    this.#options = options;
+    this.#contact = { kind: 'ok', at: options.now() };
+  }
+
+  get contact(): Contact {
+    return this.#contact;
+  }
+
+  /** Takes over what others committed; true if there was something. */
+  follow(): Promise<boolean> {
+    return this.#work(async () => {
+      const { repository, fleet } = this.#options;
+      const state = await repository.load();
+      if (state.timestampEtag === fleet.view.published.state.timestampEtag) return false;
+      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      return true;
+    });
+  }
+
+  /** Signs and publishes the verbs, or whatever the passing of time changes in the manifest. */
+  commit(verbs: readonly Verb[]): Promise<readonly Rejected[]> {
+    return this.#work(async () => {
+      const { repository, signers, now } = this.#options;
+      const done = await commitVerbs(repository, { signers, verbs, now: now() });
+      this.#publish(done);
+      return done.rejected;
+    });
+  }
+
+  /** Signs the server's roles anew if it is time. */
+  renew(): Promise<void> {
+    return this.#work(async () => {
+      const { repository, signers, now } = this.#options;
+      const state = await repository.commit({
+        signers,
+        edit: (before) => ({
+          roles: isRenewalDue(before, now()) ? new Map([[ROLLOUTS_ROLE, {}]]) : new Map(),
+        }),
+      });
+      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+    });
+  }
+
+  /** Throws PublishedError if no such release is published. */
+  findRelease(wanted: Platform & { readonly version: string }): Promise<ReleaseRef> {
+    const { repository, fleet } = this.#options;
+    return findRelease(repository, fleet.view.published.state, wanted);
+  }
+
+  #publish({ state, rollouts }: Published): void {
+    const { fleet, onCommit } = this.#options;
+    if (state.timestampEtag !== fleet.view.published.state.timestampEtag) onCommit();
+    fleet.publish({ state, rollouts });
+  }
+
+  #work<T>(work: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(async () => {
+      const { now } = this.#options;
+      try {
+        const result = await work();
+        this.#contact = { kind: 'ok', at: now() };
+        return result;
+      } catch (error) {
+        this.#contact = { kind: 'failed', at: now(), error };
+        throw error;
+      }
+    });
+  }
+}

@@ -1,0 +1,54 @@
+import { Router } from 'express';
+import type { Response } from 'express';
+import type { Host } from '../../adapters/state/state.ts';
+import { decide } from '../../core/decide.ts';
+import type { Decision } from '../../core/decide.ts';
+import { formatInstant } from '../../core/instant.ts';
+import { refuseMethod } from '../answer-errors.ts';
+import type { Context } from '../context.ts';
+import { RequestError } from '../errors.ts';
+
+type HostContext = Pick<Context, 'fleet' | 'state' | 'writeBehind' | 'now'>;
+
+/** What is known of a host, and what it would be told now and why. */
+export function hostRoute(context: HostContext): Router {
+  const router = Router();
+  router
+    .route('/api/v1/hosts/:id')
+    .get((request, response) => show(context, request.params.id, response))
+    .all(refuseMethod('GET'));
+  return router;
+}
+
+async function show(context: HostContext, id: string, response: Response): Promise<void> {
+  const { fleet, state, writeBehind, now } = context;
+  await writeBehind.flush();
+  const host = await state.findHost(id);
+  if (host === null) {
+    throw new RequestError('request/not-there', `no host ${id.slice(0, 200)} was ever seen`);
+  }
+  const decision = decide(host, fleet.currentRollouts(host) ?? [], now());
+  response.json({ host: hostJson(host), decision: decisionJson(decision) });
+}
+
+function hostJson(host: Host) {
+  return {
+    ...host,
+    firstSeen: formatInstant(host.firstSeen),
+    lastSeen: formatInstant(host.lastSeen),
+  };
+}
+
+function decisionJson(decision: Decision) {
+  if (decision.decision === 'update') {
+    const { rolloutId, direction, release } = decision;
+    return { decision: 'update', rolloutId, direction, version: release.version };
+  }
+  const { reason, rolloutId, eligibleAt } = decision;
+  return {
+    decision: 'stay',
+    reason,
+    rolloutId,
+    eligibleAt: eligibleAt === null ? null : formatInstant(eligibleAt),
+  };
+}

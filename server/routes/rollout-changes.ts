@@ -1,0 +1,41 @@
+import { Router } from 'express';
+import { CHANGES, changeRequestSchema, rollBackRequestSchema } from '../../core/operator-api.ts';
+import { viewOf } from '../../core/rollout-view.ts';
+import { refuseMethod } from '../answer-errors.ts';
+import type { Context } from '../context.ts';
+import { outcomesOf } from '../outcomes.ts';
+import { jsonBody, parseBody } from '../request-body.ts';
+import type { Order } from '../verb-intake.ts';
+import { MAX_ORDER_BYTES, OPERATOR } from './rollout-order.ts';
+
+/** The verbs on a rollout that is there: one path each. */
+export function rolloutChangesRoute(
+  context: Pick<Context, 'fleet' | 'state' | 'writeBehind' | 'intake' | 'now' | 'log'>,
+): Router {
+  const router = Router();
+  const accept = async (order: Order) => {
+    const rollout = await context.intake.accept(order);
+    return viewOf(rollout, context.now(), await outcomesOf(rollout, context));
+  };
+  for (const kind of CHANGES) {
+    router
+      .route(`/api/v1/rollouts/:id/${kind}`)
+      .post(...jsonBody(MAX_ORDER_BYTES), async (request, response) => {
+        const { requestId, reason = null } = parseBody(request, changeRequestSchema);
+        const rolloutId = request.params['id'] ?? '';
+        response.json(await accept({ kind, requestId, by: OPERATOR, reason, rolloutId }));
+      })
+      .all(refuseMethod('POST'));
+  }
+  router
+    .route('/api/v1/rollouts/:id/roll-back')
+    .post(...jsonBody(MAX_ORDER_BYTES), async (request, response) => {
+      const { requestId, to, reason = null } = parseBody(request, rollBackRequestSchema);
+      const rolloutId = request.params['id'] ?? '';
+      response.json(
+        await accept({ kind: 'roll-back', requestId, by: OPERATOR, reason, rolloutId, to }),
+      );
+    })
+    .all(refuseMethod('POST'));
+  return router;
+}
