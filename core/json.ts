@@ -5,11 +5,6 @@ export class JsonError extends ExpectedError<
   'json/syntax' | 'json/duplicate-key' | 'json/too-deep'
 > {}
 
-type Options = {
-  /** Whether nobody reads this key of the object at `path`, so that it may stand there twice. */
-  readonly isIgnored?: (path: readonly (string | number)[], key: string) => boolean;
-};
-
 /** No document of ours nests deeper than a dozen levels; a hostile one must not reach the end of the stack. */
 const MAX_DEPTH = 64;
 
@@ -17,8 +12,8 @@ const MAX_DEPTH = 64;
  * `JSON.parse` that also refuses an object with the same key twice, of which JSON.parse silently keeps the last, and
  * nesting deeper than 64 levels. JsonError names line and column.
  */
-export function parseJson(text: string, options: Options = {}): unknown {
-  const firstFault = inspect(text, options);
+export function parseJson(text: string): unknown {
+  const firstFault = inspect(text);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -27,7 +22,7 @@ export function parseJson(text: string, options: Options = {}): unknown {
 }
 
 /** Refuses what JSON.parse would take; what is wrong with the syntax is only noted, JSON.parse decides about it. */
-function inspect(text: string, { isIgnored = () => false }: Options): string | null {
+function inspect(text: string): string | null {
   const keys: Set<string>[] = [];
   let depth = 0;
   let firstFault: string | null = null;
@@ -57,9 +52,9 @@ function inspect(text: string, { isIgnored = () => false }: Options): string | n
       onArrayEnd: () => {
         depth -= 1;
       },
-      onObjectProperty: (key, _offset, _length, line, column, pathOf) => {
+      onObjectProperty: (key, _offset, _length, line, column) => {
         const seen = keys.at(-1);
-        if (seen?.has(key) === true && !isIgnored(pathOf(), key)) {
+        if (seen?.has(key) === true) {
           throw new JsonError(
             'json/duplicate-key',
             `${place(line, column)}: key ${JSON.stringify(key)} stands twice in one object`,
