@@ -203,6 +203,24 @@ describe('parseManifest', () => {
     const migrations = { '(1.0.0, 1.1.0)': [], '(1.0.0,1.1.0)': [] };
     expect(codeOf(sampleWith({}, { migrations }))).toBe('bottlerocket/duplicate-migration');
   });
+
+  it('takes waves that go back in time, and times of any offset, as the real updog did', () => {
+    const waves = { 20: '2000-01-01T02:00:00+02:00', 0: '2000-01-01T00:00:01Z' };
+    expect(parseManifest(sampleWith({ waves })).updates[0]?.waves).toEqual([
+      [0, START + 1_000_000_000n],
+      [20, START],
+    ]);
+  });
+
+  it.each(['[', '{"a":'])('keeps its stack when %j is repeated without end', (opening) => {
+    const closing = opening === '[' ? ']' : '}';
+    const nested = (levels: number) => `${opening.repeat(levels)}1${closing.repeat(levels)}`;
+    const withUnknown = (text: string) => SAMPLE.replace('{', `{"x": ${text},`);
+    expect(codeOf(withUnknown(nested(127)))).toBe('no error');
+    expect(codeOf(withUnknown(nested(128)))).toBe('bottlerocket/manifest');
+    expect(codeOf(withUnknown(nested(1_000_000)))).toBe('bottlerocket/manifest');
+    expect(codeOf(opening.repeat(1_000_000))).toBe('bottlerocket/manifest');
+  });
 });
 
 describe('formatManifest', () => {
