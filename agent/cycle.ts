@@ -1,35 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import type { Update } from '../core/decide.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
-import type { Release } from '../core/release.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError } from './errors.ts';
 import { fetchRelease, fillInactiveSlot } from './install.ts';
-import { mayTry, next } from './machine.ts';
+import { IDLE, mayTry, next } from './machine.ts';
 import type { AgentEvent, AgentState, Target } from './machine.ts';
-import { ask } from './order.ts';
+import { ask, askServer } from './order.ts';
+import type { Order } from './order.ts';
+import { reportFailure, reportSuccess } from './outcome.ts';
 import { requirePermission } from './permission.ts';
+import type { SealedSlot } from './slots/slots.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
 
 /** What one poll cycle did. */
 export type CycleResult = {
-  readonly result: 'stayed' | 'updated' | 'rolled-back' | 'waiting' | 'failed';
+  /**
+   * `staged` waits for permission to activate; `refused` means that signed files do not allow what the server asked for; after
+   * `failed` nothing is lost, and a later cycle tries again.
+   */
+  readonly result: 'stayed' | 'updated' | 'rolled-back' | 'staged' | 'refused' | 'failed';
   readonly from: string;
   readonly to: string | null;
-  /** Why it stayed, waits or failed. */
-  readonly reason: string | null;
-  readonly eligibleAt: string | null;
+  readonly direction: 'forward' | 'rollback' | null;
   /** Bytes of images that came over the network. */
   readonly bytesFetched: number;
+  /** Why it stayed, waits, refused or failed. */
+  readonly reason: string | null;
+  readonly eligibleAt: string | null;
   readonly nextCheckInSeconds: number | null;
 };
 
+type Outcome = Pick<CycleResult, 'result' | 'reason' | 'bytesFetched'>;
+
 /**
  * One poll cycle: ask, verify, fill the inactive slot, ask once more, activate, confirm, report. It may be killed anywhere;
- * the next cycle goes on from the journal and the slots. Throws AgentError where there is nothing it could go on with.
+ * the next cycle goes on from the journal and the slots. Throws AgentError where there is nothing to go on with: no active
+ * release, a disk that fails, or `signal`.
  */
 export async function runCycle(context: AgentContext): Promise<CycleResult> {
-  const { slots, journal, onEvent } = context;
-  const { state, isDamaged } = await journal.read();
+  const { slots, journal, onEvent, now } = context;
+  const { state: left, isDamaged } = await journal.read();
   if (isDamaged) onEvent('journal-damaged', {});
   const { active } = await slots.read();
   if (active === null) {
@@ -37,161 +49,186 @@ export async function runCycle(context: AgentContext): Promise<CycleResult> {
       hints: ['run `tidegate agent provision` once'],
     });
   }
-  const running = active.release;
-  const settled = await settle(context, state, running);
-  const result = await poll(context, settled, running);
+  const started = await step(context, left, { kind: 'started', running: active.release.version });
+  const settled = started.kind === 'confirming' ? await confirm(context, started) : null;
+  const polled = await poll(context, settled === null ? started : IDLE, active);
+  // What a killed agent had done already is this cycle's news, unless there is more.
+  const result = settled !== null && polled.result === 'stayed' ? settled : polled;
   await journal.writeLastPoll({
-    at: formatInstant(context.now()),
+    at: formatInstant(now()),
     result: result.result,
     reason: result.reason,
   });
+  onEvent('cycle', result);
   return result;
-}
-
-/** Ends what a killed agent had begun: an activation that took place is confirmed and reported now. */
-async function settle(
-  context: AgentContext,
-  state: AgentState,
-  running: Release,
-): Promise<AgentState> {
-  if (state.kind !== 'confirming') return state;
-  if (running.version === state.target.to) {
-    await confirm(context, state.target);
-    return step(context, state, { kind: 'confirmed' });
-  }
-  // It died between the permission and the flip: the release is staged, and the question is asked again.
-  const staged: AgentState = { kind: 'staged', target: state.target };
-  await context.journal.write(staged);
-  return staged;
 }
 
 async function poll(
   context: AgentContext,
   state: AgentState,
-  running: Release,
+  active: SealedSlot,
 ): Promise<CycleResult> {
-  const asked = await ask(context, { running, state: 'idle' });
-  const { decision, repository, nextCheckInSeconds } = asked;
-  const base = {
-    from: running.version,
-    to: null,
-    eligibleAt: asked.eligibleAt,
-    bytesFetched: 0,
-    nextCheckInSeconds,
+  const running = active.release;
+  const stayed: CycleResult = {
+    ...{ result: 'stayed', from: running.version, to: null, direction: null, bytesFetched: 0 },
+    ...{ reason: null, eligibleAt: null, nextCheckInSeconds: null },
   };
+  let order: Order;
+  try {
+    order = await ask(context, { running, state: state.kind });
+  } catch (error) {
+    return { ...stayed, result: 'failed', reason: reasonOf(context, error) };
+  }
+  const { decision, refused, repository, reason, eligibleAt, nextCheckInSeconds } = order;
+  const answered = { ...stayed, eligibleAt, nextCheckInSeconds };
+  if (refused !== null) {
+    const { version: to, direction } = refused;
+    context.onEvent('refused', { ...refused, reason });
+    return { ...answered, result: 'refused', to, direction, reason };
+  }
   if (decision?.decision !== 'update' || repository === null) {
-    if (state.kind !== 'idle') await step(context, state, { kind: 'dropped' });
-    return { ...base, result: 'stayed', reason: asked.reason };
+    return state.kind === 'staged'
+      ? { ...answered, ...fateOf(state.target), result: 'staged', reason }
+      : { ...answered, reason };
   }
-  const target: Target = {
-    rolloutId: decision.rolloutId,
-    from: running.version,
-    to: decision.release.version,
-    direction: decision.direction,
-  };
-  if (!mayTry(state, target.to, context.now().getTime())) {
-    return { ...base, result: 'stayed', to: target.to, reason: 'backoff' };
+  const target = targetOf(state, running.version, decision);
+  const { to } = target;
+  if (!mayTry(state, to, context.now().getTime())) {
+    return { ...answered, ...fateOf(target), reason: 'backoff' };
   }
-  const install = { state, running, repository, target };
-  return { ...base, to: target.to, ...(await move(context, install)) };
+  const outcome = await move(context, { state, active, repository, target });
+  return { ...answered, ...fateOf(target), ...outcome };
 }
 
-type Install = {
+function fateOf({ to, direction }: Target): Pick<CycleResult, 'to' | 'direction'> {
+  return { to, direction };
+}
+
+/** The attempt that is staged already, if it is the same; else a new one. */
+function targetOf(state: AgentState, from: string, update: Update): Target {
+  const { rolloutId, direction, release } = update;
+  const wanted = { rolloutId, from, to: release.version, direction };
+  if (state.kind === 'staged') {
+    const { target } = state;
+    const isSame =
+      target.rolloutId === rolloutId && target.to === wanted.to && target.direction === direction;
+    if (isSame) return target;
+  }
+  return { id: randomUUID(), ...wanted };
+}
+
+type Move = {
   readonly state: AgentState;
-  readonly running: Release;
+  readonly active: SealedSlot;
   readonly repository: VerifiedRepository;
   readonly target: Target;
 };
 
+/** The order of an install: nothing is touched before all is verified, and the journal is always one step ahead. */
 async function move(
   context: AgentContext,
-  { state, running, repository, target }: Install,
-): Promise<Pick<CycleResult, 'result' | 'reason' | 'bytesFetched'>> {
-  const { slots, onEvent } = context;
+  { state, active, repository, target }: Move,
+): Promise<Outcome> {
+  const { slots, config, onEvent } = context;
   let stage = 'verify';
   let bytesFetched = 0;
   let at = state;
   try {
-    const fetched = await fetchRelease(repository, { ...context.config.host, version: target.to });
-    requirePermission(running, fetched.release);
+    const fetched = await fetchRelease(repository, { ...config.host, version: target.to });
+    requirePermission(active.release, fetched.release, target.direction);
     at = await step(context, at, { kind: 'offered', target });
     stage = 'install';
     bytesFetched = await fillInactiveSlot(context, repository, fetched);
     at = await step(context, at, { kind: 'sealed' });
     onEvent('staged', { to: target.to, bytesFetched });
+    stage = 'ask';
+    const refusal = await lastRefusal(context, { active, state: at, target });
+    if (refusal !== null) return { result: 'staged', reason: refusal, bytesFetched };
     stage = 'activate';
-    if (!(await isStillWanted(context, running, target))) {
-      return {
-        result: 'waiting',
-        reason: 'the last question before activation was answered with no',
-        bytesFetched,
-      };
-    }
     at = await step(context, at, { kind: 'allowed' });
     await slots.activate(target.to);
-    await confirm(context, target);
-    await step(context, at, { kind: 'confirmed' });
-    onEvent('activated', target);
-    return {
-      result: target.direction === 'forward' ? 'updated' : 'rolled-back',
-      reason: null,
-      bytesFetched,
-    };
   } catch (error) {
-    if (!(error instanceof ExpectedError)) throw error;
-    if (context.signal?.aborted === true) throw error;
-    await fail(context, at, { target, stage, error });
-    return { result: 'failed', reason: `${error.code}: ${error.message}`, bytesFetched };
+    const reason = reasonOf(context, error);
+    if (error instanceof AgentError && error.code === 'agent/not-permitted') {
+      onEvent('refused', { ...target, reason });
+      return { result: 'refused', reason, bytesFetched };
+    }
+    if (error instanceof ExpectedError) await fail(context, at, { target, stage, error });
+    return { result: 'failed', reason, bytesFetched };
   }
+  if (at.kind !== 'confirming') throw new Error(`activated in state ${at.kind}`);
+  const { result, reason } = await confirm(context, at);
+  await deliver(context);
+  return { result, reason, bytesFetched };
 }
 
-/** The andon cord: between staging and activation somebody may have paused the rollout. */
-async function isStillWanted(
+/** The andon cord: between staging and activation somebody may have paused the rollout. Null if nobody has. */
+async function lastRefusal(
   context: AgentContext,
-  running: Release,
-  target: Target,
-): Promise<boolean> {
-  const { decision } = await ask(context, { running, state: 'staged' });
-  return decision?.decision === 'update' && decision.release.version === target.to;
+  { active, state, target }: Pick<Move, 'active' | 'target'> & { readonly state: AgentState },
+): Promise<string | null> {
+  const { decision, reason } = await ask(context, { running: active.release, state: state.kind });
+  const isSame =
+    decision?.decision === 'update' &&
+    decision.release.version === target.to &&
+    decision.direction === target.direction &&
+    decision.rolloutId === target.rolloutId;
+  return isSame ? null : reason;
 }
 
-async function confirm({ config, reports, now }: AgentContext, target: Target): Promise<void> {
-  if (config.server === null) return;
-  await reports.add({
-    rolloutId: target.rolloutId,
+/** After the flip: what is active is what was wanted, and the outcome is kept until the server has it. */
+async function confirm(
+  context: AgentContext,
+  state: Extract<AgentState, { kind: 'confirming' }>,
+): Promise<CycleResult> {
+  const { target } = state;
+  const { active } = await context.slots.read();
+  if (active?.release.version !== target.to) {
+    throw new AgentError('agent/slots', `release ${target.to} was activated, but is not active`);
+  }
+  // Before the journal: a report that is made twice has the same id, one that is not made is lost.
+  await reportSuccess(context, target);
+  await step(context, state, { kind: 'confirmed' });
+  context.onEvent('activated', target);
+  return {
+    result: target.direction === 'forward' ? 'updated' : 'rolled-back',
     from: target.from,
-    to: target.to,
-    outcome: target.direction === 'forward' ? 'updated' : 'rolled-back',
-    stage: 'confirm',
-    at: formatInstant(now()),
-  });
+    ...fateOf(target),
+    ...{ bytesFetched: 0, reason: null, eligibleAt: null, nextCheckInSeconds: null },
+  };
+}
+
+/** Tells the server at once; if that fails, the next check-in does. */
+async function deliver(context: AgentContext): Promise<void> {
+  const { config, slots, onEvent } = context;
+  const { active } = await slots.read();
+  if (config.server === null || active === null) return;
+  try {
+    await askServer(context, { running: active.release, state: 'idle' });
+  } catch (error) {
+    onEvent('report-waits', { reason: reasonOf(context, error) });
+  }
 }
 
 async function fail(
   context: AgentContext,
   state: AgentState,
-  {
-    target,
-    stage,
-    error,
-  }: { readonly target: Target; readonly stage: string; readonly error: ExpectedError },
+  failed: { readonly target: Target; readonly stage: string; readonly error: ExpectedError },
 ): Promise<void> {
-  const { reports, config, now, onEvent } = context;
+  const { target, stage, error } = failed;
+  const { now, onEvent } = context;
   onEvent('failed', { ...target, stage, code: error.code, message: error.message });
-  // A network that fails says nothing about the release, and the next cycle tries again; the rest is an outcome.
-  if (error.code === 'agent/unreachable' || error.code === 'agent/locked') return;
+  // A network that fails, or a question without an answer, says nothing about the release: the next cycle tries again.
+  if (error.code === 'agent/unreachable' || stage === 'ask') return;
   const failure = { to: target.to, stage, code: error.code, message: error.message.slice(0, 1000) };
+  await reportFailure(context, failed);
   await step(context, state, { kind: 'failed', failure, nowMs: now().getTime() });
-  if (config.server === null) return;
-  await reports.add({
-    rolloutId: target.rolloutId,
-    from: target.from,
-    to: target.to,
-    outcome: 'failed',
-    stage,
-    error: `${error.code}: ${error.message}`.slice(0, 2000).replaceAll(/\p{C}/gu, ' '),
-    at: formatInstant(now()),
-  });
+}
+
+/** The reason in words, for failures that were foreseen; a bug, or being told to stop, is thrown on. */
+function reasonOf({ signal }: AgentContext, error: unknown): string {
+  if (!(error instanceof ExpectedError) || signal?.aborted === true) throw error;
+  return `${error.code}: ${error.message}`;
 }
 
 async function step(
@@ -200,6 +237,7 @@ async function step(
   event: AgentEvent,
 ): Promise<AgentState> {
   const after = next(state, event);
+  if (after === state) return state;
   await journal.write(after);
   onEvent('state', { from: state.kind, to: after.kind });
   return after;

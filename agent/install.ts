@@ -38,14 +38,12 @@ export async function fillInactiveSlot(
 ): Promise<number> {
   const { slots, signal } = context;
   if (await isFilled(context, document)) return 0;
+  // All that can be wanting is found out before the slot loses what it holds.
+  const files = await findImages(repository, release);
   await requireRoom(slots, release);
   await slots.clearInactive();
   let fetched = 0;
-  for (const [name, image] of Object.entries(release.images)) {
-    const file = await repository.targetInfo(image.target);
-    if (file === null) {
-      throw new AgentError('agent/not-there', `no target ${image.target} is published`);
-    }
+  for (const { name, image, file } of files) {
     const onBytes = (count: number) => {
       fetched += count;
     };
@@ -53,6 +51,18 @@ export async function fillInactiveSlot(
   }
   await slots.sealInactive(document);
   return fetched;
+}
+
+async function findImages(repository: VerifiedRepository, release: Release) {
+  const files = [];
+  for (const [name, image] of Object.entries(release.images)) {
+    const file = await repository.targetInfo(image.target);
+    if (file === null) {
+      throw new AgentError('agent/not-there', `no target ${image.target} is published`);
+    }
+    files.push({ name, image, file });
+  }
+  return files;
 }
 
 async function isFilled(

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
 const targetSchema = z.object({
+  /** Of this attempt, for ever: what is reported of it twice counts once. */
+  id: z.string(),
   rolloutId: z.string(),
   from: z.string(),
   to: z.string(),
@@ -43,8 +45,8 @@ export type AgentEvent =
   | { readonly kind: 'offered'; readonly target: Target }
   | { readonly kind: 'sealed' }
   | { readonly kind: 'allowed' }
-  /** Signed policy or the server does not want the staged release on this host any more. */
-  | { readonly kind: 'dropped' }
+  /** The agent was started, and the host runs this version. */
+  | { readonly kind: 'started'; readonly running: string }
   | { readonly kind: 'confirmed' }
   | {
       readonly kind: 'failed';
@@ -52,7 +54,7 @@ export type AgentEvent =
       readonly nowMs: number;
     };
 
-const FIRST_RETRY_MS = 60_000;
+const FIRST_RETRY_MS = 10_000;
 const LONGEST_RETRY_MS = 24 * 3_600_000;
 
 export const IDLE: AgentState = { kind: 'idle', failure: null };
@@ -68,12 +70,28 @@ export function next(state: AgentState, event: AgentEvent): AgentState {
       return state.kind === 'available' ? { kind: 'staged', target: state.target } : state;
     case 'allowed':
       return state.kind === 'staged' ? { kind: 'confirming', target: state.target } : state;
-    case 'dropped':
-      return state.kind === 'confirming' ? state : { kind: 'idle', failure: failureOf(state) };
+    case 'started':
+      return afterStart(state, event.running);
     case 'confirmed':
       return state.kind === 'confirming' ? IDLE : state;
     case 'failed':
       return { kind: 'idle', failure: counted(failureOf(state), event) };
+  }
+}
+
+/** A half-written slot proves nothing, a sealed one does, and where the host runs the target the flip took place. */
+function afterStart(state: AgentState, running: string): AgentState {
+  switch (state.kind) {
+    case 'idle':
+      return state;
+    case 'available':
+      return { kind: 'idle', failure: state.failure };
+    case 'staged':
+      return running === state.target.from ? state : IDLE;
+    case 'confirming':
+      if (running === state.target.to) return state;
+      // Killed between the permission and the flip: the question is asked again.
+      return running === state.target.from ? { kind: 'staged', target: state.target } : IDLE;
   }
 }
 

@@ -20,6 +20,8 @@ export type Question = {
 /** What a host is to do now, by the server and by what is signed. */
 export type Order = {
   readonly decision: Decision | null;
+  /** What the server wanted and the signed manifest does not allow; null if nothing. */
+  readonly refused: Hint | null;
   readonly eligibleAt: string | null;
   readonly reason: string;
   readonly nextCheckInSeconds: number | null;
@@ -44,18 +46,31 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
   const nextCheckInSeconds = answer?.nextCheckInSeconds ?? null;
   if (answer?.decision === 'stay') {
     const { reason, eligibleAt = null } = answer;
-    return { decision: null, reason, eligibleAt, nextCheckInSeconds, repository: null };
+    return {
+      ...{ decision: null, refused: null, repository: null },
+      ...{ reason, eligibleAt, nextCheckInSeconds },
+    };
   }
   const repository = await refresh(context);
   const manifest = new TextDecoder().decode(await repository.readTarget(MANIFEST_TARGET));
   const hint: Hint | null =
-    answer === null ? null : { rolloutId: answer.rolloutId, version: answer.release.version };
+    answer === null
+      ? null
+      : {
+          rolloutId: answer.rolloutId,
+          version: answer.release.version,
+          direction: answer.direction,
+        };
   const decision = decisionFor(host, parseManifest(manifest), { hint, now: context.now() });
   const isAsHinted =
-    hint === null || (decision?.decision === 'update' && decision.release.version === hint.version);
+    hint === null ||
+    (decision?.decision === 'update' &&
+      decision.release.version === hint.version &&
+      decision.direction === hint.direction);
   return {
     decision: isAsHinted ? decision : null,
-    reason: isAsHinted ? reasonOf(decision) : `the signed manifest says ${reasonOf(decision)}`,
+    refused: isAsHinted ? null : hint,
+    reason: isAsHinted ? reasonOf(decision) : `the signed manifest says: ${reasonOf(decision)}`,
     eligibleAt:
       decision?.decision === 'stay' && decision.eligibleAt !== null
         ? formatInstant(decision.eligibleAt)
@@ -66,15 +81,18 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
 }
 
 function reasonOf(decision: Decision | null): string {
-  if (decision === null) return 'nothing of this rollout';
-  return decision.decision === 'stay' ? decision.reason : decision.decision;
+  if (decision === null) return 'nothing for this host in that rollout';
+  if (decision.decision === 'stay') return decision.reason;
+  return `${decision.direction} to ${decision.release.version}`;
 }
 
-async function askServer(
-  { config, reports, signal }: AgentContext,
+/** One check-in; the reports that it brings are forgotten once they are acknowledged. */
+export async function askServer(
+  { config, reports, signal, onEvent }: AgentContext,
   { running, state }: Question,
 ): Promise<CheckInAnswer> {
   const { id, variant, arch, seed, group, labels } = config.host;
+  if (await reports.isDamaged()) onEvent('reports-damaged', {});
   const pending = await reports.pending();
   const request: CheckIn = {
     host: {

@@ -7,7 +7,11 @@ import { compareVersions } from '../core/version.ts';
 import { AgentError } from './errors.ts';
 
 /** What a server said: a hint which of the signed rollouts the host shall follow. */
-export type Hint = { readonly rolloutId: string; readonly version: string };
+export type Hint = {
+  readonly rolloutId: string;
+  readonly version: string;
+  readonly direction: 'forward' | 'rollback';
+};
 
 /** The decision on the signed manifest: of the hinted rollout alone, or of all without a hint. */
 export function decisionFor(
@@ -25,11 +29,18 @@ export function decisionFor(
  * Whether signed release documents let a host that runs `running` go to `next`. The rollouts key cannot grant more than
  * release keys did: forward past a barrier is refused, and back is possible only where the running release names it.
  */
-export function requirePermission(running: Release, next: Release): void {
+export function requirePermission(
+  running: Release,
+  next: Release,
+  direction: 'forward' | 'rollback',
+): void {
   if (next.variant !== running.variant || next.arch !== running.arch) {
     throw refused(running, next, `it is for ${next.variant} ${next.arch}`);
   }
   const order = compareVersions(next.version, running.version);
+  if (order > 0 !== (direction === 'forward')) {
+    throw refused(running, next, `that is not ${direction}`);
+  }
   if (order > 0) {
     const { minimumFrom } = next;
     if (minimumFrom === null || compareVersions(running.version, minimumFrom) >= 0) return;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { reportSchema } from '../core/check-in.ts';
@@ -17,13 +16,26 @@ export class ReportQueue {
   }
 
   async pending(): Promise<readonly Report[]> {
-    const read = await readChecked(this.#path, z.array(reportSchema));
+    const read = await this.#read();
     return read.kind === 'value' ? read.value : [];
   }
 
-  async add(report: Omit<Report, 'id'>): Promise<void> {
-    const reports = [...(await this.pending()), { id: randomUUID(), ...report }];
-    await writeChecked(this.#path, reports.slice(-MAX_REPORTS));
+  /** Whether reports were lost because the file that held them was damaged. */
+  async isDamaged(): Promise<boolean> {
+    return (await this.#read()).kind === 'damaged';
+  }
+
+  /** A report whose id waits already is the same report. Returns how many of the oldest had to be dropped for it. */
+  async add(report: Report): Promise<number> {
+    const others = (await this.pending()).filter(({ id }) => id !== report.id);
+    const reports = [...others, report];
+    const kept = reports.slice(-MAX_REPORTS);
+    await writeChecked(this.#path, kept);
+    return reports.length - kept.length;
+  }
+
+  #read() {
+    return readChecked(this.#path, z.array(reportSchema));
   }
 
   /** Forgets what the server has made durable. */

@@ -16,7 +16,6 @@ export async function runForever(context: AgentContext): Promise<void> {
     try {
       const result = await runCycle(context);
       failures = result.result === 'failed' ? failures + 1 : 0;
-      onEvent('cycle', result);
       waitMs =
         failures > 0
           ? backoffMs(failures)

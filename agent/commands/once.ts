@@ -3,9 +3,12 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../context.ts';
 import { runCycle } from '../cycle.ts';
 import type { CycleResult } from '../cycle.ts';
-import { AgentError } from '../errors.ts';
+import { ExpectedError } from '../../core/errors.ts';
 import { openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
+
+/** The cycle ended in a failure that its result tells about. */
+class CycleFailed extends ExpectedError<'agent/cycle-failed'> {}
 
 export function agentOnceCommand(io: Io): Command {
   return new Command('once')
@@ -22,9 +25,7 @@ async function once(io: Io, options: AgentOptions): Promise<void> {
   io.stdout.write(
     options.json === true ? `${JSON.stringify(result)}\n` : `${sentenceOf(result)}\n`,
   );
-  if (result.result === 'failed') {
-    throw new AgentError('agent/answer', `the update to ${result.to} failed: ${result.reason}`);
-  }
+  if (result.result === 'failed') throw new CycleFailed('agent/cycle-failed', sentenceOf(result));
 }
 
 function sentenceOf({ result, from, to, reason, eligibleAt, bytesFetched }: CycleResult): string {

@@ -1,0 +1,239 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { runCycle } from '../../agent/cycle.ts';
+import type { CycleResult } from '../../agent/cycle.ts';
+import { provision } from '../../agent/provision.ts';
+import { hostWorld, sendTo, stay } from '../support/host-world.ts';
+import type { HostWorld, WorldOptions } from '../support/host-world.ts';
+import { HOUR_MS, policyOf, rollBackVerb } from '../support/rollouts.ts';
+
+/** A host that runs 1.0.0, and 1.1.0 rolled out to everyone. */
+async function setup(options: WorldOptions = {}) {
+  const world = await hostWorld(options);
+  await provision(await world.agent(), '1.0.0');
+  const rollout = await world.start('1.1.0');
+  world.answer = sendTo('1.1.0');
+  world.requests.length = 0;
+  return { world, rollout };
+}
+
+/** One `agent once` of an agent that was started anew. */
+async function once(world: HostWorld): Promise<CycleResult> {
+  return runCycle(await world.agent());
+}
+
+async function pending(world: HostWorld) {
+  return (await world.agent()).reports.pending();
+}
+
+const eventsOf = (world: HostWorld) => world.events.map(({ event }) => event);
+
+describe('runCycle', () => {
+  it('updates, fetches every image once, and reports', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    const result = await once(world);
+    expect(result).toMatchObject({
+      ...{ result: 'updated', from: '1.0.0', to: '1.1.0', direction: 'forward', reason: null },
+    });
+    expect(result.bytesFetched).toBeGreaterThan(0);
+    expect(world.imageRequests).toHaveLength(2);
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+    expect(world.checkIns.map(({ state, host }) => [state, host.version])).toEqual([
+      ['idle', '1.0.0'],
+      ['staged', '1.0.0'],
+      ['idle', '1.1.0'],
+    ]);
+    expect(world.checkIns.at(-1)?.reports).toMatchObject([
+      { outcome: 'updated', rolloutId: 'rollout-1.1.0', from: '1.0.0', to: '1.1.0' },
+    ]);
+    await expect(pending(world)).resolves.toEqual([]);
+    await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'up-to-date' });
+  });
+
+  it('rolls back by a flip, without one byte of an image', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    const before = await world.start('1.0.0');
+    await world.verb(rollBackVerb(rollout, before.release, world.now));
+    world.answer = sendTo('1.0.0', { rolloutId: rollout.id, direction: 'rollback' });
+    world.requests.length = 0;
+    await expect(once(world)).resolves.toMatchObject({
+      ...{ result: 'rolled-back', from: '1.1.0', to: '1.0.0', direction: 'rollback' },
+      bytesFetched: 0,
+    });
+    expect(world.imageRequests).toEqual([]);
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+    expect(world.checkIns.at(-1)?.reports).toMatchObject([{ outcome: 'rolled-back' }]);
+  });
+
+  it('does not flip to an image that was damaged on the disk, but fetches anew', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    await writeFile(join(world.folder, 'slots', 'a', 'hash'), 'hash of aws-k8s-1.32 9.9.9');
+    const before = await world.start('1.0.0');
+    await world.verb(rollBackVerb(rollout, before.release, world.now));
+    world.answer = sendTo('1.0.0', { rolloutId: rollout.id, direction: 'rollback' });
+    const result = await once(world);
+    expect(result.result).toBe('rolled-back');
+    expect(result.bytesFetched).toBeGreaterThan(0);
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+  });
+
+  it('does not activate what is paused between staging and activation, and does so after the resume', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    world.answer = (checkIn) =>
+      checkIn.state === 'staged' ? stay('paused') : sendTo('1.1.0')(checkIn);
+    const held = await once(world);
+    expect(held).toMatchObject({ result: 'staged', to: '1.1.0', reason: 'paused' });
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+    await world.change('pause', rollout);
+    await expect(once(world)).resolves.toMatchObject({ result: 'staged', reason: 'paused' });
+    await world.change('resume', rollout);
+    world.answer = sendTo('1.1.0');
+    world.requests.length = 0;
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated', bytesFetched: 0 });
+    expect(world.imageRequests).toEqual([]);
+  });
+
+  it('stays staged when the last question gets no answer', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    world.answer = (checkIn) => (checkIn.state === 'staged' ? 503 : sendTo('1.1.0')(checkIn));
+    await expect(once(world)).resolves.toMatchObject({ result: 'failed' });
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+    expect((await (await world.agent()).journal.read()).state.kind).toBe('staged');
+    await expect(pending(world)).resolves.toEqual([]);
+  });
+
+  it('keeps a report until it is acknowledged, over restarts, and sends it with the same id', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    world.answer = (checkIn) => (checkIn.reports === undefined ? sendTo('1.1.0')(checkIn) : 503);
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+    await expect(once(world)).resolves.toMatchObject({ result: 'failed' });
+    world.answer = sendTo('1.1.0');
+    await once(world);
+    const sent = world.checkIns.flatMap(({ reports = [] }) => reports.map(({ id }) => id));
+    expect(sent).toHaveLength(3);
+    expect(new Set(sent).size).toBe(1);
+    await expect(pending(world)).resolves.toEqual([]);
+  });
+
+  it('steps through a barrier', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    await world.publish('2.0.0', { minimumFrom: '1.1.0' });
+    await world.start('2.0.0');
+    world.answer = sendTo('2.0.0');
+    await expect(once(world)).resolves.toMatchObject({ result: 'refused', to: '2.0.0' });
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+    world.answer = sendTo('1.1.0');
+    await once(world);
+    world.answer = sendTo('2.0.0');
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated', from: '1.1.0' });
+  });
+
+  it('reports a release that fails to install, and does not try it again at once', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    world.tamper = (path) =>
+      path.endsWith('1.1.0-hash') ? { status: 200, body: 'hash of aws-k8s-1.32 9.9.9' } : null;
+    const failed = await once(world);
+    expect(failed).toMatchObject({ result: 'failed', to: '1.1.0' });
+    expect(failed.reason).toContain('agent/image');
+    await expect(pending(world)).resolves.toMatchObject([{ outcome: 'failed', stage: 'install' }]);
+    world.tamper = () => null;
+    world.requests.length = 0;
+    await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'backoff' });
+    expect(world.imageRequests).toEqual([]);
+    world.now = new Date(world.now.getTime() + HOUR_MS);
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+  });
+
+  it('touches no slot when the manifest names an image that is not published', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    world.tamper = (path) => (path.endsWith('1.1.0-release.json') ? { status: 404 } : null);
+    await expect(once(world)).resolves.toMatchObject({ result: 'failed' });
+    expect((await (await world.agent()).slots.read()).inactive).toBeNull();
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+  });
+
+  it('is told to provision a host without a release', async () => {
+    await using world = await hostWorld();
+    await expect(once(world)).rejects.toMatchObject({ code: 'agent/slots' });
+  });
+});
+
+describe('runCycle without a server', () => {
+  it('decides by the signed manifest', async () => {
+    const { world } = await setup({ isStatic: true });
+    await using _ = world;
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated', to: '1.1.0' });
+    await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'up-to-date' });
+    await expect(pending(world)).resolves.toEqual([]);
+    expect(world.checkIns).toEqual([]);
+  });
+
+  it('waits for its wave, says until when, and for the end of a pause', async () => {
+    await using world = await hostWorld({ isStatic: true });
+    await provision(await world.agent(), '1.0.0');
+    const rollout = await world.start('1.1.0', {
+      policy: policyOf([
+        [HOUR_MS, 10],
+        [2 * HOUR_MS, 100],
+      ]),
+    });
+    const waiting = await once(world);
+    expect(waiting).toMatchObject({ result: 'stayed', reason: 'not-yet' });
+    await world.change('pause', rollout);
+    await expect(once(world)).resolves.toMatchObject({ reason: 'paused' });
+    await world.change('resume', rollout);
+    world.now = new Date(waiting.eligibleAt ?? '');
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+  });
+
+  it('stays while the server is away, unless it may decide by itself', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    world.answer = () => 503;
+    const away = await once(world);
+    expect(away.result).toBe('failed');
+    expect(away.reason).toContain('agent/unreachable');
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+
+    const { world: other } = await setup({ fallback: 'static' });
+    await using __ = other;
+    other.answer = () => 503;
+    await expect(once(other)).resolves.toMatchObject({ result: 'updated' });
+    expect(eventsOf(other)).toContain('server-away');
+  });
+});
+
+describe('provision', () => {
+  it('takes the newest release that everyone gets, else the oldest one', async () => {
+    await using world = await hostWorld();
+    await world.publish('1.2.0');
+    await world.start('1.1.0');
+    await world.start('1.2.0', { policy: policyOf([[HOUR_MS, 100]]) });
+    await expect(provision(await world.agent(), null)).resolves.toMatchObject({ version: '1.1.0' });
+    await using fresh = await hostWorld();
+    await expect(provision(await fresh.agent(), null)).resolves.toMatchObject({ version: '1.0.0' });
+  });
+
+  it('refuses where a release is active, and what is not published', async () => {
+    await using world = await hostWorld();
+    await expect(provision(await world.agent(), '9.0.0')).rejects.toMatchObject({
+      code: 'agent/not-there',
+    });
+    await provision(await world.agent(), '1.0.0');
+    await expect(provision(await world.agent(), '1.1.0')).rejects.toMatchObject({
+      code: 'agent/slots',
+    });
+  });
+});

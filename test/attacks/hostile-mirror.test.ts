@@ -1,0 +1,148 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { runCycle } from '../../agent/cycle.ts';
+import { provision } from '../../agent/provision.ts';
+import { hostWorld, sendTo } from '../support/host-world.ts';
+import type { HostWorld, Tamper } from '../support/host-world.ts';
+import { HOUR_MS } from '../support/rollouts.ts';
+
+const IMAGE = '1.1.0-hash';
+
+/** A host on 1.0.0 that is sent to 1.1.0. */
+async function setup(): Promise<HostWorld> {
+  const world = await hostWorld();
+  await provision(await world.agent(), '1.0.0');
+  await world.start('1.1.0');
+  world.answer = sendTo('1.1.0');
+  return world;
+}
+
+async function once(world: HostWorld) {
+  return runCycle(await world.agent());
+}
+
+/** Never installed, and repaired as soon as the mirror is honest and the wait is over. */
+async function expectRepelled(world: HostWorld, tamper: Tamper): Promise<string> {
+  world.tamper = tamper;
+  const result = await once(world);
+  expect(result.result).toBe('failed');
+  await expect(world.activeVersion()).resolves.toBe('1.0.0');
+  expect((await (await world.agent()).slots.read()).inactive).toBeNull();
+  world.tamper = () => null;
+  world.now = new Date(world.now.getTime() + HOUR_MS);
+  await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+  return result.reason ?? '';
+}
+
+describe('a hostile mirror', () => {
+  it.each([
+    {
+      case: 'other bytes of the same length',
+      body: 'HASH of aws-k8s-1.32 1.1.0',
+      code: 'agent/image',
+    },
+    { case: 'a shorter image', body: 'hash of', code: 'agent/image' },
+    {
+      case: 'a longer image',
+      body: 'hash of aws-k8s-1.32 1.1.0 and more',
+      code: 'agent/too-large',
+    },
+    {
+      case: 'the image of the release before',
+      body: 'hash of aws-k8s-1.32 1.0.0',
+      code: 'agent/image',
+    },
+  ])('does not get $case installed', async ({ body, code }) => {
+    await using world = await setup();
+    const reason = await expectRepelled(world, (path) =>
+      path.endsWith(IMAGE) ? { status: 200, body } : null,
+    );
+    expect(reason).toContain(code);
+  });
+
+  it('does not fill the disk with an endless image', async () => {
+    await using world = await setup();
+    let written = 0;
+    await expectRepelled(world, (path, response) => {
+      if (!path.endsWith(IMAGE)) return null;
+      const chunk = Buffer.alloc(1 << 16);
+      const flood = setInterval(() => {
+        written += chunk.length;
+        response.write(chunk);
+      }, 1);
+      response.on('close', () => {
+        clearInterval(flood);
+      });
+      return 'handled';
+    });
+    expect(written).toBeLessThan(64 << 20);
+  });
+
+  it('does not get a decompression bomb installed', async () => {
+    await using world = await setup();
+    await expectRepelled(world, (path) =>
+      path.endsWith('1.1.0-root.zst') ? { status: 200, body: Buffer.alloc(200) } : null,
+    );
+  });
+
+  it('cannot replay the timestamp of yesterday', async () => {
+    await using world = await setup();
+    const { body } = await world.storage.get('metadata/timestamp.json');
+    const old = Buffer.concat(await Array.fromAsync(body));
+    await world.publish('1.2.0');
+    await world.start('1.2.0');
+    world.answer = sendTo('1.2.0');
+    world.tamper = (path) => (path.endsWith('1.2.0-release.json') ? { status: 404 } : null);
+    await once(world);
+    world.now = new Date(world.now.getTime() + HOUR_MS);
+    world.tamper = (path) => (path.endsWith('timestamp.json') ? { status: 200, body: old } : null);
+    const replayed = await once(world);
+    expect(replayed.result).toBe('failed');
+    expect(replayed.reason).toContain('agent/rollback');
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+  });
+
+  it('cannot freeze a host behind a timestamp that has expired', async () => {
+    await using world = await setup();
+    world.now = new Date(world.now.getTime() + 400 * 24 * HOUR_MS);
+    const frozen = await once(world);
+    expect(frozen.reason).toContain('agent/expired');
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+  });
+});
+
+describe("damage in the agent's own folder", () => {
+  it('of any one file neither stops the agent nor lets it go where it may not', async () => {
+    await using world = await hostWorld({ isStatic: true });
+    await provision(await world.agent(), '1.0.0');
+    await world.start('1.1.0');
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+    const state = join(world.folder, 'state');
+    const files = (await readdir(state, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && !entry.parentPath.endsWith('scratch'))
+      .map((entry) => join(entry.parentPath, entry.name));
+    expect(files.length).toBeGreaterThanOrEqual(4);
+    for (const file of files) {
+      const whole = await readFile(file);
+      for (const torn of [Buffer.alloc(0), whole.subarray(0, whole.length / 2), flipped(whole)]) {
+        await writeFile(file, torn);
+        await expect(once(world)).resolves.toMatchObject({ result: 'stayed', from: '1.1.0' });
+      }
+    }
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+    expect(world.events.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['journal-damaged', 'trusted-metadata-damaged']),
+    );
+    await world.publish('1.2.0');
+    await world.start('1.2.0');
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated', to: '1.2.0' });
+  });
+});
+
+function flipped(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  const middle = Math.floor(copy.length / 2);
+  copy.writeUInt8((copy[middle] ?? 0) ^ 1, middle);
+  return copy;
+}
