@@ -44,7 +44,7 @@ function printPoints(io: Io, { json }: Options, { policy, startAt }: Preview): v
   const approvedOpenings = policy.waves.length;
   const points = tidePoints({ policy, approvedOpenings, clockMs: 0, runningSince: startAt });
   const lines = points.map(
-    ([at, seeds]) => `${at}  ${String(seeds).padStart(4)} of ${SEED_COUNT}  ${bar(seeds)}`,
+    ([at, seeds]) => `${at}  ${String(seeds).padStart(4)} of ${SEED_COUNT}  ${bar(seeds)}`.trimEnd(),
   );
   print(io, json, { points }, lines);
 }

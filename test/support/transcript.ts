@@ -3,17 +3,23 @@ import { spawn } from 'node:child_process';
 /** One command of a transcript, and what the document shows as its output. */
 export type TranscriptStep = { readonly command: string; readonly shown: string };
 
-/** The commands (`$ …`, continued by a trailing `\`) and outputs of all ```console blocks, in order. */
+/** The commands (`$ …`, with what continues them) and outputs of all ```console blocks, in order. */
 export function readTranscript(markdown: string): readonly TranscriptStep[] {
   const blocks = [...markdown.matchAll(/^```console\n(.*?)^```$/gms)].map(([, text = '']) => text);
   const steps: { command: string; output: string[] }[] = [];
   for (const line of blocks.flatMap((block) => block.trimEnd().split('\n'))) {
     const last = steps.at(-1);
     if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: [] });
-    else if (last?.command.endsWith('\\') === true) last.command += `\n${line}`;
+    else if (last !== undefined && isUnfinished(last.command)) last.command += `\n${line}`;
     else last?.output.push(line);
   }
   return steps.map(({ command, output }) => ({ command, shown: output.join('\n').trim() }));
+}
+
+/** Continued by a backslash, or inside a here-document. */
+function isUnfinished(command: string): boolean {
+  const [, word] = /<<'(\w+)'/.exec(command) ?? [];
+  return command.endsWith('\\') || (word !== undefined && !command.endsWith(`\n${word}`));
 }
 
 /**
