@@ -43,8 +43,8 @@ type Preview = { readonly policy: Policy; readonly startAt: Date };
 function printPoints(io: Io, { json }: Options, { policy, startAt }: Preview): void {
   const approvedOpenings = policy.waves.length;
   const points = tidePoints({ policy, approvedOpenings, clockMs: 0, runningSince: startAt });
-  const lines = points.map(
-    ([at, seeds]) => `${at}  ${String(seeds).padStart(4)} of ${SEED_COUNT}  ${bar(seeds)}`.trimEnd(),
+  const lines = points.map(([at, seeds]) =>
+    `${at}  ${String(seeds).padStart(4)} of ${SEED_COUNT}  ${bar(seeds)}`.trimEnd(),
   );
   print(io, json, { points }, lines);
 }
