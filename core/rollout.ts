@@ -74,7 +74,6 @@ const changeSchema = z
   .readonly();
 
 export const ROLLOUT_STATES = ['running', 'paused', 'halted', 'withdrawn', 'rolled-back'] as const;
-export type RolloutState = (typeof ROLLOUT_STATES)[number];
 
 export const rolloutSchema = z
   .object({
