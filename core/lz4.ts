@@ -14,6 +14,8 @@ const MAGIC = 0x184d2204;
 /** Frames that decoders skip: 0x184D2A50 to 0x184D2A5F. */
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const WINDOW_BYTES = 65_536;
+/** Up to here a loop over bytes is faster than a call that copies. */
+const SHORT_BYTES = 32;
 const BLOCK_MAX_BYTES: ReadonlyMap<number, number> = new Map([
   [4, 1 << 16],
   [5, 1 << 18],
@@ -21,7 +23,7 @@ const BLOCK_MAX_BYTES: ReadonlyMap<number, number> = new Map([
   [7, 1 << 22],
 ]);
 
-/** Yields how many bytes it needs next, and is given exactly those. */
+/** Yields how many bytes it needs next, and is given exactly those; they are its own only until it yields again. */
 type Parser<Result = void> = Generator<number, Result, Uint8Array>;
 
 type FrameHeader = {
@@ -39,8 +41,9 @@ type FrameHeader = {
 export class Lz4Decoder {
   readonly #parser = this.#frames();
   #block: Uint8Array | null = null;
-  #chunks: Uint8Array[] = [];
-  #available = 0;
+  /** What the parser waits for, as far as it came. */
+  #pending = new Uint8Array();
+  #filled = 0;
   #needed = 0;
   #decodedFrames = 0;
   #isInFrame = false;
@@ -51,10 +54,16 @@ export class Lz4Decoder {
 
   /** The raw bytes that these bytes complete, block by block as they are asked for. */
   *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
-    if (chunk.length > 0) this.#chunks.push(chunk);
-    this.#available += chunk.length;
-    while (this.#available >= this.#needed) {
-      this.#advance(this.#take(this.#needed));
+    let rest = chunk;
+    for (;;) {
+      const missing = this.#needed - this.#filled;
+      if (rest.length < missing) {
+        this.#keep(rest);
+        return;
+      }
+      const part = rest.subarray(0, missing);
+      rest = rest.subarray(missing);
+      this.#advance(this.#filled === 0 ? part : this.#completed(part));
       if (this.#block !== null) yield this.#block;
       this.#block = null;
     }
@@ -62,7 +71,7 @@ export class Lz4Decoder {
 
   /** The input is over. Throws `lz4/truncated` unless it ended behind a frame. */
   end(): void {
-    if (this.#isInFrame || this.#available > 0 || this.#decodedFrames === 0) {
+    if (this.#isInFrame || this.#filled > 0 || this.#decodedFrames === 0) {
       throw new Lz4Error('lz4/truncated', 'the LZ4 frame ends too early');
     }
   }
@@ -71,23 +80,16 @@ export class Lz4Decoder {
     this.#needed = this.#parser.next(bytes).value ?? 0;
   }
 
-  #take(count: number): Uint8Array {
-    this.#available -= count;
-    const [first] = this.#chunks;
-    if (first !== undefined && first.length > count) {
-      this.#chunks[0] = first.subarray(count);
-      return first.subarray(0, count);
-    }
-    const taken = new Uint8Array(count);
-    let filled = 0;
-    while (filled < count) {
-      const chunk = this.#chunks.shift() ?? new Uint8Array();
-      const part = chunk.subarray(0, count - filled);
-      taken.set(part, filled);
-      filled += part.length;
-      if (part.length < chunk.length) this.#chunks.unshift(chunk.subarray(part.length));
-    }
-    return taken;
+  #keep(part: Uint8Array): void {
+    if (this.#filled === 0) this.#pending = new Uint8Array(this.#needed);
+    this.#pending.set(part, this.#filled);
+    this.#filled += part.length;
+  }
+
+  #completed(part: Uint8Array): Uint8Array {
+    this.#pending.set(part, this.#filled);
+    this.#filled = 0;
+    return this.#pending;
   }
 
   *#frames(): Parser {
@@ -115,8 +117,9 @@ export class Lz4Decoder {
       const isStored = mark >>> 31 === 1;
       if (length > blockMax)
         throw damaged(`a block of ${length} bytes, at most ${blockMax} may be`);
-      const block = yield length;
-      if (frame.hasBlockChecksums && word(yield 4, 0) !== xxHash32(block)) {
+      const bytes = yield length + (frame.hasBlockChecksums ? 4 : 0);
+      const block = bytes.subarray(0, length);
+      if (frame.hasBlockChecksums && word(bytes, length) !== xxHash32(block)) {
         throw damaged('a block does not match its checksum');
       }
       const window = frame.areBlocksLinked ? history : 0;
@@ -141,7 +144,7 @@ export class Lz4Decoder {
 }
 
 function* header(): Parser<FrameHeader> {
-  const start = yield 2;
+  const start = (yield 2).slice();
   const [flags = 0, block = 0] = start;
   if (flags >>> 6 !== 1) throw new Lz4Error('lz4/unsupported', `LZ4 frame version ${flags >>> 6}`);
   if ((flags & 1) === 1) throw new Lz4Error('lz4/unsupported', 'an LZ4 frame with a dictionary');
@@ -150,7 +153,7 @@ function* header(): Parser<FrameHeader> {
     throw damaged('reserved bits in the frame header are set');
   }
   const hasContentSize = (flags & 8) !== 0;
-  const sizeBytes = hasContentSize ? yield 8 : new Uint8Array();
+  const sizeBytes = hasContentSize ? (yield 8).slice() : new Uint8Array();
   const [checksum] = yield 1;
   const descriptor = new Uint8Array([...start, ...sizeBytes]);
   if (((xxHash32(descriptor) >>> 8) & 0xff) !== checksum) {
@@ -196,7 +199,11 @@ function decodeBlock(
     if (from + literals > block.length || to + literals > limit) {
       throw damaged('literals reach beyond their block');
     }
-    if (literals > 0) buffer.set(block.subarray(from, from + literals), to);
+    if (literals > SHORT_BYTES) {
+      buffer.set(block.subarray(from, from + literals), to);
+    } else {
+      for (let at = 0; at < literals; at += 1) buffer[to + at] = block[from + at] ?? 0;
+    }
     from += literals;
     to += literals;
     if (from === block.length) return to;
@@ -217,6 +224,10 @@ function decodeBlock(
 function copyMatch(buffer: Uint8Array, to: number, offset: number, length: number): void {
   const from = to - offset;
   const end = to + length;
+  if (length <= SHORT_BYTES) {
+    for (let at = to; at < end; at += 1) buffer[at] = buffer[at - offset] ?? 0;
+    return;
+  }
   for (let at = to; at < end;) {
     const count = Math.min(at - from, end - at);
     buffer.copyWithin(at, from, from + count);
