@@ -1,5 +1,10 @@
 import type { Repository } from '../adapters/repository/repository.ts';
-import { commitVerbs, findRelease, readRollouts } from '../adapters/repository/rollouts.ts';
+import {
+  commitVerbs,
+  findRelease,
+  PublishedError,
+  readRollouts,
+} from '../adapters/repository/rollouts.ts';
 import type { Rejected } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
@@ -77,10 +82,16 @@ export class RepositoryLink {
     });
   }
 
-  /** Throws PublishedError if no such release is published. */
-  findRelease(wanted: Platform & { readonly version: string }): Promise<ReleaseRef> {
+  /** Looks again at what is published before it throws PublishedError: the release may have come a moment ago. */
+  async findRelease(wanted: Platform & { readonly version: string }): Promise<ReleaseRef> {
     const { repository, fleet } = this.#options;
-    return findRelease(repository, fleet.view.published.state, wanted);
+    const find = () => findRelease(repository, fleet.view.published.state, wanted);
+    try {
+      return await find();
+    } catch (error) {
+      if (!(error instanceof PublishedError) || !(await this.follow())) throw error;
+      return await find();
+    }
   }
 
   #publish({ state, rollouts }: Published): void {

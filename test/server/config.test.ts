@@ -1,0 +1,90 @@
+import { describe, expect, it } from '@jest/globals';
+import { configOf, isLoopback, parseListen } from '../../server/config.ts';
+import type { ServeOptions } from '../../server/config.ts';
+
+const OPTIONS: ServeOptions = {
+  storage: 'file:R',
+  onlineKey: ['file:K/online.pem'],
+  state: 'sqlite:S/state.db',
+  listen: '127.0.0.1:8080',
+  followInterval: '5 seconds',
+  logLevel: 'info',
+};
+
+describe('parseListen', () => {
+  it.each([
+    { text: '127.0.0.1:8080', host: '127.0.0.1', port: 8080 },
+    { text: 'localhost:0', host: '127.0.0.1', port: 0 },
+    { text: '[::1]:443', host: '::1', port: 443 },
+    { text: 'updates.example:80', host: 'updates.example', port: 80 },
+  ])('reads $text', ({ text, host, port }) => {
+    expect(parseListen(text)).toEqual({ host, port });
+  });
+
+  it.each([
+    '',
+    '8080',
+    ':8080',
+    '127.0.0.1',
+    '127.0.0.1:70000',
+    '::1:80',
+    '[127.0.0.1]:80',
+    'a b:1',
+  ])('refuses %j', (text) => {
+    expect(() => parseListen(text)).toThrow(expect.objectContaining({ code: 'usage/listen' }));
+  });
+});
+
+describe('isLoopback', () => {
+  it.each(['127.0.0.1', '127.255.0.9', '::1', '0:0:0:0:0:0:0:1'])('knows %s', (host) => {
+    expect(isLoopback(host)).toBe(true);
+  });
+
+  it.each(['0.0.0.0', '::', '10.0.0.1', '128.0.0.1', 'updates.example', 'fe80::1', '127.1'])(
+    'does not take %s for it',
+    (host) => {
+      expect(isLoopback(host)).toBe(false);
+    },
+  );
+});
+
+describe('configOf', () => {
+  it('keeps the token beside the state', () => {
+    expect(configOf(OPTIONS, '/srv')).toEqual({
+      listen: { host: '127.0.0.1', port: 8080 },
+      pace: { minMs: 60_000, maxMs: 900_000 },
+      followMs: 5000,
+      tokenFile: '/srv/S/token',
+      logLevel: 'info',
+    });
+  });
+
+  it.each(['0.0.0.0:8080', '[::]:8080', '10.0.0.1:8080', 'updates.example:8080'])(
+    'refuses %s unless it is told to',
+    (listen) => {
+      expect(() => configOf({ ...OPTIONS, listen }, '/')).toThrow(
+        expect.objectContaining({ code: 'usage/host-auth' }),
+      );
+      const { listen: taken } = configOf({ ...OPTIONS, listen, unsafeNoHostAuth: true }, '/');
+      expect(taken.port).toBe(8080);
+    },
+  );
+
+  it.each([
+    { case: 'a state in memory', change: { state: 'sqlite::memory:' }, code: 'usage/state' },
+    { case: 'another engine', change: { state: 'postgres://a/b' }, code: 'usage/state' },
+    { case: 'no duration', change: { checkInInterval: '5' }, code: 'duration/invalid' },
+    { case: 'no time', change: { checkInInterval: '0 seconds' }, code: 'usage/interval' },
+    { case: 'two days', change: { checkInInterval: '2 days' }, code: 'usage/interval' },
+    { case: 'an unknown level', change: { logLevel: 'loud' }, code: 'usage/log-level' },
+  ])('refuses $case', ({ change, code }) => {
+    expect(() => configOf({ ...OPTIONS, ...change }, '/')).toThrow(
+      expect.objectContaining({ code }),
+    );
+  });
+
+  it('makes everything faster by one interval', () => {
+    const { pace } = configOf({ ...OPTIONS, checkInInterval: '2 seconds' }, '/');
+    expect(pace).toEqual({ minMs: 2000, maxMs: 2000 });
+  });
+});
