@@ -67,8 +67,8 @@ export type RevisionContext = {
   readonly patience: Patience;
 };
 
-/** So many unpublished versions in a row are no crashed publishers any more. */
-const MAX_SKIPPED = 200;
+/** Each time another publisher that is at work right now was faster. */
+const MAX_RACES = 100;
 const MAX_TIMESTAMP_TRIES = 6;
 
 /**
@@ -116,18 +116,29 @@ async function writeVersion<S extends Metadata>(
   { trust, after, make }: Draft<S>,
   { storage, signers, now, taken }: RevisionContext,
 ): Promise<WrittenRole<S>> {
-  const first = Math.max(after, taken.get(role) ?? 0) + 1;
-  for (let version = first; version < first + MAX_SKIPPED; version += 1) {
+  let version = Math.max(after, taken.get(role) ?? 0) + 1;
+  for (let tries = 0; tries < MAX_RACES; tries += 1) {
     const signed = make({ version, expires: expiresOf(role, now) });
     const { bytes, signedBy } = await signMetadata(role, signed, { trust, signers });
     const isOurs = await createObject(storage, metadataObject(role, version), bytes);
     taken.set(role, version);
     if (isOurs) return { signed, signedBy, meta: metaFile(version, contentOf(bytes)) };
+    version = Math.max(version, await highestVersion(storage, role)) + 1;
   }
   throw new RepositoryError(
     'repository/contended',
-    `role ${role}: ${MAX_SKIPPED} versions from ${first} on are taken and not published`,
+    `role ${role}: others took the next free version ${MAX_RACES} times in a row`,
   );
+}
+
+/** However many crashed publishers left their files, one look at the names finds the end of them. */
+async function highestVersion(storage: Storage, role: string): Promise<number> {
+  let highest = 0;
+  for await (const { name } of storage.list('metadata/')) {
+    const [, version, of] = /^metadata\/(\d+)\.(.+)\.json$/.exec(name) ?? [];
+    if (of === role) highest = Math.max(highest, Number(version));
+  }
+  return highest;
 }
 
 /** The new ETag, or null if somebody else's timestamp is there. An answer that got lost is no answer: look. */
