@@ -179,7 +179,10 @@ describe('Lz4Decoder', () => {
     function* bytes(): Generator<Uint8Array> {
       for (let at = 0; at < packed.length; at += 1) yield packed.subarray(at, at + 1);
     }
+    const since = performance.now();
     expect(decode(bytes()).equals(raw)).toBe(true);
+    // It takes a tenth of a second, and would take a minute in proportion to the square.
+    expect(performance.now() - since).toBeLessThan(10_000);
   });
 
   it('refuses every cut', () => {
