@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-export type Worker = {
+/** Disposing kills it, so that a test that fails leaves no process behind. */
+export type Worker = AsyncDisposable & {
   /** The lines that it has printed so far. */
   readonly lines: readonly string[];
   /** Resolves when it has printed this many lines or has ended. */
@@ -43,6 +44,11 @@ export function startStorageWorker(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaints += text;
   });
+  function kill(): void {
+    wasKilled = true;
+    child.kill('SIGKILL');
+  }
+
   return {
     lines,
     printed: async (count) => {
@@ -50,9 +56,10 @@ export function startStorageWorker(
         await Promise.race([once(child.stdout, 'data'), closed]);
       }
     },
-    kill: () => {
-      wasKilled = true;
-      child.kill('SIGKILL');
+    kill,
+    [Symbol.asyncDispose]: async () => {
+      kill();
+      await closed;
     },
     ended: async () => {
       await closed;

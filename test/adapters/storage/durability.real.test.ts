@@ -13,7 +13,7 @@ async function traced(args: readonly string[], folder: string): Promise<string[]
   const log = `${folder}.strace`;
   const calls = 'trace=fsync,fdatasync,link,linkat,rename,renameat,renameat2,mkdir,mkdirat';
   const wrapper = ['strace', '-f', '-y', '-s', '4096', '-o', log, '-e', calls];
-  const worker = startStorageWorker(args, { wrapper });
+  await using worker = startStorageWorker(args, { wrapper });
   await worker.ended();
   return readFileSync(log, 'utf8')
     .split('\n')

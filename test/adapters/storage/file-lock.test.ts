@@ -35,7 +35,7 @@ describe('withFileLock', () => {
 
   it('gives up while another process holds it, and gets it once that is killed', async () => {
     const file = join(scratch, 'held');
-    const holder = startStorageWorker(['hold', file]);
+    await using holder = startStorageWorker(['hold', file]);
     await holder.printed(1);
     expect(holder.lines).toEqual(['held']);
     await expect(withFileLock(file, async () => 'in', { patienceMs: 60 })).rejects.toMatchObject({

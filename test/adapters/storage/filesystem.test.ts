@@ -173,9 +173,10 @@ describe('openFilesystemStorage', () => {
 describe('several processes on one folder', () => {
   it('create one object once, whoever is first', async () => {
     const folder = newFolder();
+    await using stack = new AsyncDisposableStack();
     const workers = ['one', 'two', 'three', 'four'].map((text) => ({
       text,
-      worker: startStorageWorker(['create', `file:${folder}`, 'deep/prize', text]),
+      worker: stack.use(startStorageWorker(['create', `file:${folder}`, 'deep/prize', text])),
     }));
     for (const { worker } of workers) await worker.ended();
     const winners = workers.filter(({ worker }) => worker.lines[0] === 'created');
@@ -188,11 +189,14 @@ describe('several processes on one folder', () => {
     const { folder, storage } = await setup();
     await storage.put('counter', Buffer.from('[]'), CREATE);
     const perWorker = 25;
+    await using stack = new AsyncDisposableStack();
     const killedAfter = [3, 7, 12, 18, undefined, undefined];
     const workers = killedAfter.map((after, index) => ({
       after,
       id: `worker-${index}`,
-      worker: startStorageWorker(['count', `file:${folder}`, `worker-${index}`, `${perWorker}`]),
+      worker: stack.use(
+        startStorageWorker(['count', `file:${folder}`, `worker-${index}`, `${perWorker}`]),
+      ),
     }));
     await Promise.all(
       workers.map(async ({ after, worker }) => {
@@ -220,7 +224,7 @@ describe('several processes on one folder', () => {
     const folder = newFolder();
     // 2048 blocks of 1 KiB: the largest file that this process may write.
     const wrapper = ['bash', '-c', 'ulimit -f 2048 && exec "$@"', 'limited'];
-    const worker = startStorageWorker(['stream', `file:${folder}`, 'big', '4'], { wrapper });
+    await using worker = startStorageWorker(['stream', `file:${folder}`, 'big', '4'], { wrapper });
     await worker.ended();
     expect(worker.lines).toEqual(['storage/full']);
     expect(existsSync(join(folder, 'big'))).toBe(false);
@@ -229,7 +233,7 @@ describe('several processes on one folder', () => {
 
   it('stream in memory that does not grow with the object', async () => {
     const folder = newFolder();
-    const worker = startStorageWorker(['stream', `file:${folder}`, 'big', '192']);
+    await using worker = startStorageWorker(['stream', `file:${folder}`, 'big', '192']);
     await worker.ended();
     expect(Number(worker.lines[0])).toBeLessThan(192);
   }, 60_000);

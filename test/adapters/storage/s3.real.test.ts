@@ -401,7 +401,7 @@ describe('a name that is not there, where the store says 403', () => {
 describe('a big object', () => {
   it('is streamed in memory that does not grow with it', async () => {
     const prefix = newPrefix();
-    const worker = startStorageWorker(['stream', gateway.storageUrl(prefix), 'big', '512'], {
+    await using worker = startStorageWorker(['stream', gateway.storageUrl(prefix), 'big', '512'], {
       env: gateway.env,
     });
     await worker.ended();
