@@ -35,14 +35,6 @@ export function writeDurable(path: string, bytes: Uint8Array): Promise<void> {
   });
 }
 
-/** Removes a file, durably, if it is there. Throws `agent/disk`. */
-export function removeDurable(path: string): Promise<void> {
-  return onDisk(`removing ${path}`, async () => {
-    await rm(path, { force: true });
-    await syncFolder(dirname(path)).catch(unlessMissing);
-  });
-}
-
 /** The bytes of a file, null if there is none. Throws `agent/disk`. */
 export function readIfThere(path: string): Promise<Buffer | null> {
   return onDisk(`reading ${path}`, () => readFile(path).catch(nullIfMissing));
@@ -97,12 +89,8 @@ function parse(json: string): unknown {
 }
 
 function nullIfMissing(error: unknown): null {
-  unlessMissing(error);
-  return null;
-}
-
-function unlessMissing(error: unknown): void {
-  if (errnoOf(error) !== 'ENOENT') throw error;
+  if (errnoOf(error) === 'ENOENT') return null;
+  throw error;
 }
 
 function sha256(text: string): string {

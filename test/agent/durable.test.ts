@@ -3,14 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { z } from 'zod';
-import {
-  onDisk,
-  readChecked,
-  readIfThere,
-  removeDurable,
-  writeChecked,
-  writeDurable,
-} from '../../agent/durable.ts';
+import { onDisk, readChecked, writeChecked, writeDurable } from '../../agent/durable.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { codeOf } from './error-code.ts';
 
@@ -50,18 +43,6 @@ describe('writeDurable', () => {
     await mkdir(`${path}.tmp`);
     expect(await codeOf(writeDurable(path, Buffer.from('new')))).toBe('agent/disk');
     expect(await readFile(path, 'utf8')).toBe('old');
-  });
-});
-
-describe('removeDurable', () => {
-  it('removes a file, and does not mind if there is none', async () => {
-    await using folder = await temporaryFolder();
-    const path = join(folder.path, 'state.json');
-    await writeDurable(path, Buffer.from('x'));
-    await removeDurable(path);
-    expect(await readIfThere(path)).toBeNull();
-    await removeDurable(path);
-    await removeDurable(join(folder.path, 'no', 'folder'));
   });
 });
 
