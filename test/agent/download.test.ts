@@ -58,6 +58,16 @@ describe.each(FORMATS)('downloadImage %s', (format) => {
     expect(await codeOf(test.run(described(server.url, format, RAW, other)))).toBe('agent/image');
   });
 
+  it('refuses stored bytes that are not the signed ones, even if the same image comes out', async () => {
+    await using server = await serve((request, response) => {
+      sendFile(request, response, { bytes: stored });
+    });
+    await using test = await downloads();
+    const { file, image } = described(server.url, format, RAW, stored);
+    const signed = { ...file, sha256: '0'.repeat(64) };
+    expect(await codeOf(test.run({ file: signed, image }))).toBe('agent/image');
+  });
+
   it('ends a bomb without writing more than the image may have', async () => {
     const bomb = pack(format, Buffer.alloc(8_000_000));
     await using server = await serve((request, response) => {
