@@ -8,7 +8,15 @@ import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
 import { isArch, isVariant } from '../core/tuf/names.ts';
 import { AgentError } from './errors.ts';
 
-const name = z.string().min(1).max(128);
+/** As a check-in may say it: without control characters. */
+const plainText = z
+  .string()
+  .max(256)
+  .regex(/^[^\p{C}]*$/u, 'must not hold control characters');
+const name = plainText.min(1).max(128);
+const repositoryUrl = z
+  .string()
+  .regex(/^(?:https?:\/\/|file:)./, 'must be http://, https:// or file:');
 const fileShape = z.strictObject({
   state: z.string().min(1),
   host: z.strictObject({
@@ -21,18 +29,18 @@ const fileShape = z.strictObject({
       .max(SEED_COUNT - 1)
       .optional(),
     group: name.optional(),
-    labels: z.record(name, z.string().max(256)).optional(),
+    labels: z.record(name, plainText).optional(),
   }),
   server: z
     .strictObject({
-      url: z.url({ protocol: /^https?$/ }),
+      url: z.url({ protocol: /^https?$/ }).optional(),
       fallback: z.enum(['stay', 'static']).default('stay'),
     })
     .optional(),
   repository: z.strictObject({
     root: z.string().min(1),
-    'metadata-url': z.string().min(1).optional(),
-    'targets-url': z.string().min(1).optional(),
+    'metadata-url': repositoryUrl.optional(),
+    'targets-url': repositoryUrl.optional(),
   }),
   slots: z.strictObject({ kind: z.literal('directory'), path: z.string().min(1) }),
   poll: z.strictObject({ interval: z.string() }).default({ interval: '5 minutes' }),
@@ -66,13 +74,13 @@ export async function readConfig(path: string): Promise<AgentConfig> {
   const { host, server, repository, slots, poll } = file;
   const metadataUrl = repository['metadata-url'];
   const targetsUrl = repository['targets-url'];
-  if (server === undefined && (metadataUrl === undefined || targetsUrl === undefined)) {
+  if (server?.url === undefined && (metadataUrl === undefined || targetsUrl === undefined)) {
     throw new AgentError(
       'agent/config',
-      `${path}: without [server], [repository] needs metadata-url and targets-url`,
+      `${path}: without a server url, [repository] needs metadata-url and targets-url`,
     );
   }
-  const serverUrl = server === undefined ? '' : folderUrl(server.url, folder);
+  const serverUrl = server?.url === undefined ? null : folderUrl(server.url, folder);
   return {
     stateFolder: resolve(folder, file.state),
     host: {
@@ -83,7 +91,7 @@ export async function readConfig(path: string): Promise<AgentConfig> {
       group: host.group ?? null,
       labels: host.labels ?? {},
     },
-    server: server === undefined ? null : { url: serverUrl, fallback: server.fallback },
+    server: serverUrl === null ? null : { url: serverUrl, fallback: server?.fallback ?? 'stay' },
     trustAnchor: resolve(folder, repository.root),
     metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
     targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { asOnlyAgent } from '../context.ts';
+import { asOnlyAgent } from '../lock.ts';
 import { provision } from '../provision.ts';
 import { openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
@@ -22,7 +22,7 @@ export function agentProvisionCommand(io: Io): Command {
     )
     .action(async (options: Options) => {
       const context = await openContext(io, options);
-      const done = await asOnlyAgent(context.config, () =>
+      const done = await asOnlyAgent(context.config.stateFolder, () =>
         provision(context, options.version ?? null),
       );
       io.stdout.write(

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import type { AgentContext } from '../context.ts';
+import { AgentError } from '../errors.ts';
+import type { Slots } from '../slots/slots.ts';
 import { openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
@@ -24,7 +26,7 @@ type Status = Awaited<ReturnType<typeof statusOf>>;
 /** Reads only; the agent may be at work meanwhile. */
 async function statusOf({ config, slots, journal, reports }: AgentContext) {
   const { state, isDamaged } = await journal.read();
-  const { active, inactive } = await slots.read();
+  const { active, inactive, slotsError } = await readSlots(slots);
   const pending = await reports.pending();
   const lastPoll = await journal.readLastPoll();
   const { id, variant, arch, seed } = config.host;
@@ -36,10 +38,21 @@ async function statusOf({ config, slots, journal, reports }: AgentContext) {
     isJournalDamaged: isDamaged,
     active: active?.release.version ?? null,
     inactive: inactive?.release.version ?? null,
+    slotsError,
     lastPoll,
     reason: lastPoll?.reason ?? null,
     pendingReports: pending.length,
   };
+}
+
+/** A damaged slot is what a person wants to see here, not what keeps the rest from being seen. */
+async function readSlots(slots: Slots) {
+  try {
+    return { ...(await slots.read()), slotsError: null };
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return { active: null, inactive: null, slotsError: error.message };
+  }
 }
 
 function textOf(status: Status): string {
@@ -51,6 +64,7 @@ function textOf(status: Status): string {
     lastPoll === null
       ? 'never polled'
       : `last poll at ${lastPoll.at}: ${lastPoll.result}${lastPoll.reason === null ? '' : ` (${lastPoll.reason})`}`,
+    ...(status.slotsError === null ? [] : [`slots: ${status.slotsError}`]),
     ...(failure === null
       ? []
       : [`${failure.to} failed ${failure.count} times in ${failure.stage}: ${failure.message}`]),

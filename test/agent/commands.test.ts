@@ -1,0 +1,148 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { agentOnceCommand } from '../../agent/commands/once.ts';
+import { agentProvisionCommand } from '../../agent/commands/provision.ts';
+import { agentRunCommand } from '../../agent/commands/run.ts';
+import { agentStatusCommand } from '../../agent/commands/status.ts';
+import { asOnlyAgent } from '../../agent/lock.ts';
+import { hostWorld, sendTo, stay } from '../support/host-world.ts';
+import type { HostWorld } from '../support/host-world.ts';
+
+const anyObject = z.record(z.string(), z.unknown());
+
+function session(world: HostWorld) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const stop = new AbortController();
+  const io: Io = {
+    stdout: { write: (text) => out.push(text) },
+    stderr: { write: (text) => err.push(text) },
+    env: {},
+    cwd: world.folder,
+    now: () => world.now,
+    signal: stop.signal,
+  };
+  const run = async (command: (io: Io) => Command, ...more: readonly string[]) => {
+    out.length = 0;
+    await command(io).parseAsync(['--config', 'agent.toml', ...more], { from: 'user' });
+    return out.join('');
+  };
+  const json = async (command: (io: Io) => Command, ...more: readonly string[]) =>
+    anyObject.parse(JSON.parse(await run(command, '--json', ...more)));
+  return { run, json, stop, err };
+}
+
+/** A host on 1.0.0 that the server sends to 1.1.0. */
+async function setup() {
+  const world = await hostWorld();
+  const { run, json, stop, err } = session(world);
+  await json(agentProvisionCommand, '--version', '1.0.0');
+  await world.start('1.1.0');
+  world.answer = sendTo('1.1.0');
+  return { world, run, json, stop, err };
+}
+
+describe('agent once', () => {
+  it('prints one line of what happened', async () => {
+    const { world, json } = await setup();
+    await using _ = world;
+    const result = await json(agentOnceCommand);
+    expect(result).toEqual({
+      ...{ result: 'updated', from: '1.0.0', to: '1.1.0', direction: 'forward', reason: null },
+      ...{ bytesFetched: expect.any(Number), eligibleAt: null, nextCheckInSeconds: 60 },
+    });
+    await expect(json(agentOnceCommand)).resolves.toMatchObject({
+      ...{ result: 'stayed', from: '1.1.0', to: null, reason: 'up-to-date', bytesFetched: 0 },
+    });
+  });
+
+  it('fails, after its line, when the cycle failed', async () => {
+    const { world, run } = await setup();
+    await using _ = world;
+    world.answer = () => 500;
+    await expect(run(agentOnceCommand, '--json')).rejects.toMatchObject({
+      code: 'agent/cycle-failed',
+    });
+  });
+
+  it('does not begin while another agent is at work', async () => {
+    const { world, run } = await setup();
+    await using _ = world;
+    const { config } = await world.agent();
+    await asOnlyAgent(config.stateFolder, () =>
+      expect(run(agentOnceCommand)).rejects.toMatchObject({ code: 'agent/locked' }),
+    );
+    await run(agentOnceCommand);
+  });
+});
+
+describe('agent status', () => {
+  it('says where the host stands and why nothing happens, also while an agent is at work', async () => {
+    const { world, json } = await setup();
+    await using _ = world;
+    world.answer = (checkIn) =>
+      checkIn.state === 'staged' ? stay('paused') : sendTo('1.1.0')(checkIn);
+    await json(agentOnceCommand);
+    const { config } = await world.agent();
+    await asOnlyAgent(config.stateFolder, async () => {
+      await expect(json(agentStatusCommand)).resolves.toMatchObject({
+        ...{ state: 'staged', active: '1.0.0', inactive: '1.1.0', reason: 'paused' },
+        target: { from: '1.0.0', to: '1.1.0' },
+        lastPoll: { result: 'staged', at: '2040-01-01T00:10:00Z' },
+        pendingReports: 0,
+      });
+    });
+  });
+
+  it('can be asked before the host has anything', async () => {
+    await using world = await hostWorld();
+    const { json } = session(world);
+    await expect(json(agentStatusCommand)).resolves.toMatchObject({
+      ...{ state: 'idle', active: null, inactive: null, lastPoll: null, pendingReports: 0 },
+    });
+  });
+});
+
+describe('agent run', () => {
+  it('polls, tells events as JSON lines, and ends at once when it is told to', async () => {
+    const { world, run, stop, err } = await setup();
+    await using _ = world;
+    const runs = run(agentRunCommand);
+    while (!err.some((line) => line.includes('"msg":"cycle"'))) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 10);
+      });
+    }
+    const since = performance.now();
+    stop.abort();
+    await runs;
+    expect(performance.now() - since).toBeLessThan(1000);
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+    const events = err.map((line) => anyObject.parse(JSON.parse(line)));
+    expect(events.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['staged', 'activated']));
+    const { config } = await world.agent();
+    await asOnlyAgent(config.stateFolder, async () => {});
+  });
+
+  it('ends in the middle of a download that does not come, with nothing lost', async () => {
+    const { world, run, stop } = await setup();
+    await using _ = world;
+    const asked = Promise.withResolvers<void>();
+    world.tamper = (path) => {
+      if (!path.endsWith('1.1.0-hash')) return null;
+      asked.resolve();
+      return 'handled';
+    };
+    const runs = run(agentRunCommand);
+    await asked.promise;
+    stop.abort();
+    await runs;
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+    world.tamper = () => null;
+    await expect(session(world).json(agentOnceCommand)).resolves.toMatchObject({
+      result: 'updated',
+    });
+  });
+});

@@ -1,0 +1,89 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { readConfig } from '../../agent/config.ts';
+import { seedOfHost } from '../../core/seed.ts';
+
+const HOST = "[host]\nid = 'host-1'\nvariant = 'aws-k8s-1.32'\narch = 'x86_64'\n";
+const REPOSITORY = "[repository]\nroot = 'root.json'\n";
+const SLOTS = "[slots]\nkind = 'directory'\npath = 'slots'\n";
+const SERVER = "[server]\nurl = 'http://127.0.0.1:8080'\n";
+
+async function configOf(...parts: readonly string[]) {
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-config-'));
+  const file = join(folder, 'agent.toml');
+  await writeFile(file, ["state = 'state'\n", ...parts].join(''));
+  return { folder, file, read: () => readConfig(file) };
+}
+
+describe('readConfig', () => {
+  it('fills in what is not said, and starts paths at the folder of the file', async () => {
+    const { folder, read } = await configOf(HOST, REPOSITORY, SLOTS, SERVER);
+    await expect(read()).resolves.toEqual({
+      stateFolder: join(folder, 'state'),
+      host: {
+        ...{ id: 'host-1', variant: 'aws-k8s-1.32', arch: 'x86_64' },
+        ...{ seed: seedOfHost('host-1'), group: null, labels: {} },
+      },
+      server: { url: 'http://127.0.0.1:8080/', fallback: 'stay' },
+      trustAnchor: join(folder, 'root.json'),
+      metadataUrl: 'http://127.0.0.1:8080/repo/metadata/',
+      targetsUrl: 'http://127.0.0.1:8080/repo/targets/',
+      slotsFolder: join(folder, 'slots'),
+      pollMs: 300_000,
+    });
+  });
+
+  it('reads static mode, with a repository in a folder beside the file', async () => {
+    const urls = "metadata-url = 'file:R/metadata'\ntargets-url = 'https://cdn.example/targets'\n";
+    const { folder, read } = await configOf(HOST, REPOSITORY, urls, SLOTS);
+    await expect(read()).resolves.toMatchObject({
+      server: null,
+      metadataUrl: `file://${folder}/R/metadata/`,
+      targetsUrl: 'https://cdn.example/targets/',
+    });
+  });
+
+  it.each([
+    {
+      case: 'an unknown table',
+      parts: [HOST, REPOSITORY, SLOTS, SERVER, '[colour]\n'],
+      names: 'colour',
+    },
+    { case: 'an unknown key', parts: [HOST, 'sed = 7\n', REPOSITORY, SLOTS, SERVER], names: 'sed' },
+    {
+      case: 'a seed of 2048',
+      parts: [HOST, 'seed = 2048\n', REPOSITORY, SLOTS, SERVER],
+      names: 'host.seed',
+    },
+    { case: 'a missing table', parts: [HOST, REPOSITORY, SERVER], names: 'slots' },
+    { case: 'no way to the repository', parts: [HOST, REPOSITORY, SLOTS], names: 'metadata-url' },
+    {
+      case: 'a server over ftp',
+      parts: [HOST, REPOSITORY, SLOTS, "[server]\nurl = 'ftp://h'\n"],
+      names: 'server.url',
+    },
+    {
+      case: 'another kind of slot',
+      parts: [HOST, REPOSITORY, SERVER, "[slots]\nkind = 'tape'\npath = 's'\n"],
+      names: 'slots.kind',
+    },
+    {
+      case: 'an interval without a unit',
+      parts: [HOST, REPOSITORY, SLOTS, SERVER, "[poll]\ninterval = '5'\n"],
+      names: 'poll.interval',
+    },
+    { case: 'what is no TOML', parts: ['[host\n'], names: 'line 2' },
+  ])('refuses $case, naming it and the file', async ({ parts, names }) => {
+    const { file, read } = await configOf(...parts);
+    const error = await read().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'agent/config' });
+    expect(String(error)).toContain(names);
+    expect(String(error)).toContain(file);
+  });
+
+  it('refuses a file that is not there', async () => {
+    await expect(readConfig('/nowhere/agent.toml')).rejects.toMatchObject({ code: 'agent/config' });
+  });
+});
