@@ -9,6 +9,6 @@ describe('docs/protocol.md', () => {
     const examples = await protocolExamples();
     expect(withExamples(markdown, examples)).toBe(markdown);
     const shown = [...markdown.matchAll(/<!-- example: ([a-z-]+) -->/g)].map(([, name]) => name);
-    expect(shown.toSorted()).toEqual(Object.keys(examples).toSorted());
+    expect(new Set(shown)).toEqual(new Set(Object.keys(examples)));
   });
 });
