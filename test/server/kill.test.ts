@@ -1,0 +1,114 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { pino } from 'pino';
+import { openState } from '../../adapters/state/open.ts';
+import { openStorage } from '../../adapters/storage/open.ts';
+import { openContext } from '../../server/context.ts';
+import { exampleSigner } from '../support/example-keys.ts';
+import { serverFolder, startServer } from './running-server.ts';
+import type { ServerFolder } from './running-server.ts';
+import { committedRollouts, NOW, START, TOKEN } from './setup.ts';
+
+const REQUEST = { ...START, requestId: 'the-one-request' };
+
+/** What the next server finds: it starts, finishes the outbox, and is asked what the world looks like now. */
+async function restarted({ path }: ServerFolder) {
+  const resources = new AsyncDisposableStack();
+  const storage = resources.use(
+    await openStorage('file:R', { access: 'write', cwd: path, env: {} }),
+  );
+  const state = resources.use(await openState('sqlite:S/state.db', { cwd: path }));
+  const before = await committedRollouts(storage);
+  const context = await openContext({
+    storage,
+    state,
+    signers: [await exampleSigner('online')],
+    token: TOKEN,
+    pace: { minMs: 1000, maxMs: 1000 },
+    followMs: 5000,
+    log: pino({ level: 'silent' }),
+    now: () => NOW,
+    random: () => 0,
+    startTimer: () => () => {},
+  });
+  return {
+    before,
+    context,
+    state,
+    committed: () => committedRollouts(storage),
+    [Symbol.asyncDispose]: () => resources[Symbol.asyncDispose](),
+  };
+}
+
+jest.setTimeout(30_000);
+
+describe('a server killed while it carries out a verb', () => {
+  it('loses nothing that it acknowledged when it dies before the verb is durable', async () => {
+    await using folder = await serverFolder();
+    await using server = await startServer(folder, 'enqueueVerb-before');
+    await expect(server.post('/api/v1/rollouts', REQUEST)).rejects.toBeDefined();
+    expect(await server.exit).toMatchObject({ signal: 'SIGKILL' });
+    await using next = await restarted(folder);
+    expect(next.context.fleet.view.rollouts).toEqual([]);
+    expect(await next.state.pendingVerbs()).toEqual([]);
+  });
+
+  // In the order of the steps; the puts are the manifest, its role, the snapshot and the timestamp.
+  it.each([
+    { point: 'enqueueVerb-after', isCommitted: false },
+    { point: 'put1-before', isCommitted: false },
+    { point: 'put2-before', isCommitted: false },
+    { point: 'put3-before', isCommitted: false },
+    { point: 'put4-before', isCommitted: false },
+    { point: 'put4-after', isCommitted: true },
+    { point: 'finishVerb-before', isCommitted: true },
+    { point: 'finishVerb-after', isCommitted: true },
+  ])('finishes it exactly once after $point', async ({ point, isCommitted }) => {
+    await using folder = await serverFolder();
+    await using server = await startServer(folder, point);
+    const answer = server.post('/api/v1/rollouts', REQUEST).catch(() => null);
+    expect(await server.exit).toMatchObject({ signal: 'SIGKILL' });
+    await answer;
+    await using next = await restarted(folder);
+    expect(next.before).toHaveLength(isCommitted ? 1 : 0);
+    // In force at once, before anything is committed.
+    expect(next.context.fleet.view.rollouts).toMatchObject([{ state: 'running' }]);
+    await next.context.commitPending();
+    const finished = await next.committed();
+    expect(finished.map(({ history }) => history.map(({ id }) => id))).toEqual([
+      [REQUEST.requestId],
+    ]);
+    expect((await next.state.findVerb(REQUEST.requestId))?.status.kind).toBe('committed');
+    const { version } = next.context.fleet.view.published.state.timestamp;
+    await next.context.commitPending();
+    await next.context.link.follow();
+    expect(next.context.fleet.view.published.state.timestamp.version).toBe(version);
+    // Whoever got no answer asks again, and is told of the same rollout.
+    const order = {
+      ...START,
+      kind: 'start',
+      policy: null,
+      startAt: null,
+      seeds: 'stable',
+    } as const;
+    const again = await next.context.intake.accept({
+      ...order,
+      requestId: REQUEST.requestId,
+      by: 'operator',
+      reason: null,
+    });
+    expect(again.id).toBe(finished[0]?.id);
+  });
+});
+
+describe('SIGTERM', () => {
+  it('ends the process with 0, with all that it took on in the repository', async () => {
+    await using folder = await serverFolder();
+    await using server = await startServer(folder, 'never');
+    expect((await server.post('/api/v1/rollouts', REQUEST)).status).toBe(201);
+    server.terminate();
+    expect(await server.exit).toEqual({ code: 0, signal: null });
+    await using next = await restarted(folder);
+    expect(next.before).toHaveLength(1);
+    expect(await next.state.pendingVerbs()).toEqual([]);
+  });
+});

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { openStorage } from '../../adapters/storage/open.ts';
+import { publishedRepository } from './setup.ts';
+
+export type ServerFolder = AsyncDisposable & { readonly path: string };
+
+/** A folder of its own with a repository of two releases in R. */
+export async function serverFolder(): Promise<ServerFolder> {
+  const path = await mkdtemp(join(tmpdir(), 'tidegate-serve-'));
+  await using storage = await openStorage('file:R', { access: 'write', cwd: path, env: {} });
+  await publishedRepository(storage);
+  return {
+    path,
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  };
+}
+
+/** Starts `serve-child.ts` and waits until it listens. */
+export async function startServer({ path }: ServerFolder, point: string) {
+  const script = new URL('serve-child.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [script, path, point], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const errors: string[] = [];
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
+  const exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as const);
+  const url = await Promise.race([
+    firstLine(child.stdout),
+    exit.then(() => Promise.reject(new Error(`the server ended: ${errors.join('')}`))),
+  ]);
+  const token = (await readFile(join(path, 'S', 'token'), 'utf8')).trim();
+  return {
+    url: url.replace('listening on ', ''),
+    exit,
+    terminate: () => child.kill('SIGTERM'),
+    post: (route: string, body: object) =>
+      fetch(url.replace('listening on ', '') + route, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exit;
+    },
+  };
+}
+
+async function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface({ input: stream })) return line;
+  throw new Error('the server said nothing');
+}

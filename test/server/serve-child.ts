@@ -1,0 +1,71 @@
+import { openState } from '../../adapters/state/open.ts';
+import { openStorage } from '../../adapters/storage/open.ts';
+import { serve } from '../../server/serve.ts';
+
+/**
+ * A real server in a process of its own that kills itself at a named point: `<method>-<before|after>`, where `put1`, `put2`, …
+ * are the puts after a verb was made durable. Arguments: the folder with R and S, and the point (`never` for none).
+ */
+const [folder = '', point = ''] = process.argv.slice(2);
+const stop = new AbortController();
+process.once('SIGTERM', () => {
+  stop.abort();
+});
+
+let isDurable = false;
+let puts = 0;
+
+function nameOf(method: string): string {
+  if (method === 'enqueueVerb') isDurable = true;
+  if (!isDurable || !['put', 'putStream'].includes(method)) return method;
+  puts += 1;
+  return `put${puts}`;
+}
+
+async function dieAt(reached: string): Promise<void> {
+  if (reached !== point) return;
+  process.kill(process.pid, 'SIGKILL');
+  await new Promise(() => {});
+}
+
+/** Calls `dieAt` around every asynchronous method. */
+function mortal<T extends object>(inner: T): T {
+  return new Proxy(inner, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      const call = (args: readonly unknown[]): unknown => Reflect.apply(value, target, args);
+      if (typeof key === 'symbol' || key === 'list') return (...args: unknown[]) => call(args);
+      return async (...args: unknown[]) => {
+        const name = nameOf(key);
+        await dieAt(`${name}-before`);
+        const result = await call(args);
+        await dieAt(`${name}-after`);
+        return result;
+      };
+    },
+  });
+}
+
+await serve(
+  {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: { XDG_STATE_HOME: folder },
+    cwd: folder,
+    now: () => new Date('2040-01-01T00:01:00Z'),
+    signal: stop.signal,
+  },
+  {
+    storage: 'file:R',
+    onlineKey: [`file:${new URL('../../keys-example/online.pem', import.meta.url).pathname}`],
+    state: 'sqlite:S/state.db',
+    listen: '127.0.0.1:0',
+    followInterval: '5 seconds',
+    logLevel: 'info',
+  },
+  {
+    openStorage: async (url, options) => mortal(await openStorage(url, options)),
+    openState: async (url, options) => mortal(await openState(url, options)),
+  },
+);
