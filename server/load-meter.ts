@@ -1,5 +1,6 @@
 const BUSY_FROM = 0.7;
 const MOST = 4;
+const SHORTEST_MS = 1000;
 
 /** How many times longer than usual hosts shall wait, 1 to 4, for this share of time that the event loop is busy. */
 export function loadFactor(utilization: number): number {
@@ -16,9 +17,12 @@ export class LoadMeter {
     return this.#factor;
   }
 
+  /** To be called every few seconds; what happened in less than one says nothing. */
   sample(): void {
     const current = performance.eventLoopUtilization();
-    this.#factor = loadFactor(performance.eventLoopUtilization(current, this.#last).utilization);
+    const since = performance.eventLoopUtilization(current, this.#last);
+    if (since.idle + since.active < SHORTEST_MS) return;
+    this.#factor = loadFactor(since.utilization);
     this.#last = current;
   }
 }
