@@ -7,6 +7,7 @@ const common = {
 
 // `unit` needs nothing but Node; `real` needs the programs that .ci/run installs and fails without them.
 export default {
+  reporters: ['default', '<rootDir>/test/support/left-out-reporter.mjs'],
   projects: [
     {
       ...common,
