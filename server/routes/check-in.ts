@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import type { Request, Response } from 'express';
+import type { ErrorRequestHandler, Request, Response } from 'express';
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import type { CheckIn } from '../../core/check-in.ts';
 import { decide } from '../../core/decide.ts';
@@ -9,7 +9,7 @@ import { seedOfHost } from '../../core/seed.ts';
 import { answerErrors, refuseMethod } from '../answer-errors.ts';
 import { nextCheckInSeconds } from '../check-in-interval.ts';
 import type { Context } from '../context.ts';
-import { RequestError } from '../errors.ts';
+import { problemOf, RequestError } from '../errors.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
 
 const PATH = '/api/v1/check-in';
@@ -27,8 +27,15 @@ export function checkInRoute(context: CheckInContext): Router {
     .route(PATH)
     .post(...jsonBody(MAX_BODY_BYTES), (request, response) => answer(context, request, response))
     .all(refuseMethod('POST'));
-  router.use(PATH, answerErrors(context));
+  router.use(PATH, countRefused(context), answerErrors(context));
   return router;
+}
+
+function countRefused({ metrics }: CheckInContext): ErrorRequestHandler {
+  return (error: unknown, _request, _response, next) => {
+    metrics.checkIns.inc({ decision: 'refused', reason: problemOf(error).code });
+    next(error);
+  };
 }
 
 async function answer(context: CheckInContext, request: Request, response: Response) {

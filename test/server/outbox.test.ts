@@ -246,10 +246,12 @@ describe('GET /metrics', () => {
     await using server = await setup();
     const { body } = await server.post(ROLLOUTS, START);
     await server.checkIn({ id: 'very-own-host' });
+    await server.checkIn({ version: 'none' });
     await server.context.writeBehind.flush();
     await server.context.commitPending();
     const { text } = await server.agent.get('/metrics');
     expect(text).toMatch('tidegate_check_ins_total{decision="update",reason="forward"} 1');
+    expect(text).toMatch('{decision="refused",reason="request/invalid"} 1');
     expect(text).toMatch('tidegate_verbs_total{result="committed"} 1');
     expect(text).toMatch('tidegate_commits_total 1');
     expect(text).toMatch('tidegate_outbox_pending 0');

@@ -14,13 +14,7 @@ import type { Rollout } from '../../core/rollout.ts';
 import { createApp } from '../../server/app.ts';
 import { openContext } from '../../server/context.ts';
 import type { Context, ContextParts } from '../../server/context.ts';
-import {
-  exampleRepository,
-  exampleSigners,
-  NOW,
-  PLATFORM,
-  RELEASES,
-} from '../support/example-repository.ts';
+import { exampleRepository, NOW, PLATFORM, RELEASES } from '../support/example-repository.ts';
 import type { ExampleSigners } from '../support/example-repository.ts';
 import { breakable } from './breakable.ts';
 
@@ -165,8 +159,6 @@ export function reportOf(change: object = {}) {
     ...change,
   };
 }
-
-export { exampleSigners };
 
 async function serveApp(context: Context, resources: AsyncDisposableStack): Promise<string> {
   const server = createServer(createApp(context));
