@@ -1,5 +1,5 @@
-import { addTargets, replaceTarget } from '../../core/tuf/edit.ts';
-import type { TargetsMetadata } from '../../core/tuf/metadata.ts';
+import { addTargets, removeTargets, replaceTarget } from '../../core/tuf/edit.ts';
+import type { RootMetadata, SignedMetadata, TargetsMetadata } from '../../core/tuf/metadata.ts';
 import { contentOf } from '../../core/tuf/verify.ts';
 import type { Storage } from '../storage/storage.ts';
 import { putTarget, requireUploaded } from './targets.ts';
@@ -15,16 +15,32 @@ export type RoleEdit = {
   readonly addFiles?: readonly SmallTarget[];
   /** New content for names that are made to change, as `manifest.json`. */
   readonly replace?: readonly SmallTarget[];
+  /** Names that are listed no more; one that is not there is no error. */
+  readonly remove?: readonly string[];
 };
 
-/** By role. None changes nothing, and the commit writes nothing. */
-export type RoleEdits = { readonly roles: ReadonlyMap<string, RoleEdit> };
+export type RepositoryEdit = {
+  /** By role: content that this commit's signers sign. A role that is delegated anew starts empty. */
+  readonly roles: ReadonlyMap<string, RoleEdit>;
+  /** By role: metadata that was signed elsewhere and is published as it is, once. */
+  readonly adopted?: ReadonlyMap<string, SignedMetadata<TargetsMetadata>>;
+  /** The next root, signed by enough keys of the present one and its own. */
+  readonly root?: SignedMetadata<RootMetadata>;
+  /** Signed anew even if nothing else asks for it; a new snapshot brings a new timestamp. */
+  readonly renew?: readonly ('snapshot' | 'timestamp')[];
+  /**
+   * Recovery from a fast-forward attack: these roles' versions start again below what the attacker reached. Only together with
+   * a root that replaces all snapshot and timestamp keys, for only then hosts forget the versions they saw (TUF 5.3.11).
+   */
+  readonly restart?: ReadonlySet<string>;
+};
 
 /** The metadata after the edit, still with its old version and expiry. */
 export function applyEdit(metadata: TargetsMetadata, edit: RoleEdit): TargetsMetadata {
-  const { add = [], addFiles = [], replace = [] } = edit;
+  const { add = [], addFiles = [], replace = [], remove = [] } = edit;
+  const kept = removeTargets(metadata, remove);
   const listed = addTargets(
-    metadata,
+    kept,
     Object.fromEntries(
       add.map(({ name, length, sha256 }) => [name, { length, hashes: { sha256 } }]),
     ),

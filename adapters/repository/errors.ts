@@ -13,6 +13,10 @@ export type RepositoryErrorCode =
   | 'repository/untrusted'
   /** Two variants of which one would own target names of the other. */
   | 'repository/names'
+  /** What was made on top of an earlier state no longer fits on what is published. */
+  | 'repository/moved-on'
+  /** A new root is published, and what must be signed by its keys is not yet. */
+  | 'repository/half-applied'
   /** No such role is delegated. */
   | 'repository/role'
   /** No such target is published, or a listed one was never uploaded. */

@@ -17,7 +17,6 @@ import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import type { RepositoryMetadata } from '../../core/tuf/repository-metadata.ts';
 import {
   rootTrust,
-  signersOf,
   verifyContent,
   verifyNextRoot,
   verifySignatures,
@@ -31,8 +30,9 @@ import { findObject, metadataObject, TIMESTAMP_OBJECT } from './objects.ts';
 export type RepositoryState = RepositoryMetadata & {
   /** What a commit on top of this state replaces. */
   readonly timestampEtag: ETag;
-  /** By targets role (`targets` and the delegated ones): the ids of the keys that signed its present version. */
-  readonly signedBy: ReadonlyMap<string, readonly string[]>;
+  readonly rootFile: ReadMetadata<RootMetadata>;
+  /** By targets role (`targets` and the delegated ones): its present version with its signatures. */
+  readonly files: ReadonlyMap<string, ReadMetadata<TargetsMetadata>>;
 };
 
 /** Versioned metadata by object name. It never changes, so it need not be fetched again; it is verified again. */
@@ -45,15 +45,54 @@ export type LoadOptions = {
   readonly cache: MetadataCache;
   /** Bytes of a root that is trusted from elsewhere; null trusts the storage's own first root. */
   readonly trustedRoot: Uint8Array | null;
+  /** Roots above this version are not looked at: what is published is judged as it was under that root. */
+  readonly lastRoot?: number | undefined;
 };
 
 /** tuf-js follows no longer chain. */
 const MAX_ROOT_ROTATIONS = 256;
 
 /** Throws RepositoryError, TufError or StorageError; the former two mean that hosts cannot read it either. */
-export async function loadState({ storage, cache, trustedRoot }: LoadOptions): Promise<Loaded> {
-  const files = new VersionedFiles(storage, cache);
-  const root = await loadRoot(files, trustedRoot);
+export async function loadState(options: LoadOptions): Promise<Loaded> {
+  const files = new VersionedFiles(options.storage, options.cache);
+  const { root, before } = await loadRoots(files, options);
+  try {
+    return { state: await loadUnder(root, files, options.storage), cache: files.used };
+  } catch (error) {
+    if (before === null || !(await isHalfApplied(error, before, files, options.storage))) {
+      throw error;
+    }
+    throw new RepositoryError(
+      'repository/half-applied',
+      `root ${root.signed.version} is published, but what its keys must sign is still that of root ${before.signed.version}`,
+      { cause: error, hints: ['whoever applies the change of the root must run the same again'] },
+    );
+  }
+}
+
+/** Between the put of a new root and that of its timestamp, all that is published still holds under the root before. */
+async function isHalfApplied(
+  error: unknown,
+  before: ReadMetadata<RootMetadata>,
+  files: VersionedFiles,
+  storage: Storage,
+): Promise<boolean> {
+  if (!(error instanceof TufError) || error.code !== 'tuf/threshold') return false;
+  try {
+    await loadUnder(before, files, storage);
+    return true;
+  } catch (second) {
+    if (second instanceof TufError || second instanceof RepositoryError) return false;
+    throw second;
+  }
+}
+
+async function loadUnder(
+  rootFile: ReadMetadata<RootMetadata>,
+  files: VersionedFiles,
+  storage: Storage,
+): Promise<RepositoryState> {
+  const root = rootFile.signed;
   const found = await findObject(storage, TIMESTAMP_OBJECT, MAX_LENGTHS.timestamp);
   if (found === null) {
     throw new RepositoryError(
@@ -70,18 +109,16 @@ export async function loadState({ storage, cache, trustedRoot }: LoadOptions): P
   const delegated = await Promise.all(
     names.map(async (name) => [name, await loadTargets(files, parents, name)] as const),
   );
-  const state = {
+  return {
     root,
+    rootFile,
     targets: targets.signed,
     delegated: new Map(delegated.map(([name, role]) => [name, role.signed])),
     snapshot,
     timestamp: timestamp.signed,
     timestampEtag: found.etag,
-    signedBy: new Map(
-      [['targets', targets] as const, ...delegated].map(([name, role]) => [name, role.signers]),
-    ),
+    files: new Map([['targets', targets] as const, ...delegated]),
   };
-  return { state, cache: files.used };
 }
 
 class VersionedFiles {
@@ -118,20 +155,27 @@ class VersionedFiles {
   }
 }
 
-async function loadRoot(
+/** The newest root of the chain, and the one before it if the chain is longer than one. */
+async function loadRoots(
   files: VersionedFiles,
-  trustedRoot: Uint8Array | null,
-): Promise<RootMetadata> {
+  { trustedRoot, lastRoot = Number.MAX_SAFE_INTEGER }: LoadOptions,
+): Promise<{
+  readonly root: ReadMetadata<RootMetadata>;
+  readonly before: ReadMetadata<RootMetadata> | null;
+}> {
   const first = await firstRoot(files, trustedRoot);
   verifySignatures('the first root', first, rootTrust(first.signed, 'root'));
-  let root = first.signed;
+  let root = first;
+  let before = null;
   for (let count = 0; count < MAX_ROOT_ROTATIONS; count += 1) {
-    const name = metadataObject('root', root.version + 1);
-    const bytes = await files.find(name, MAX_LENGTHS.root);
-    if (bytes === null) return root;
+    const version = root.signed.version + 1;
+    const name = metadataObject('root', version);
+    const bytes = version > lastRoot ? null : await files.find(name, MAX_LENGTHS.root);
+    if (bytes === null) return { root, before };
     const next = parseRoot(bytes, name);
-    verifyNextRoot(name, root, next);
-    root = next.signed;
+    verifyNextRoot(name, root.signed, next);
+    before = root;
+    root = next;
   }
   throw new TufError('tuf/version', `more than ${MAX_ROOT_ROTATIONS} roots in a row`);
 }
@@ -172,7 +216,7 @@ async function loadTargets(
     readonly snapshot: SnapshotMetadata;
   },
   role: string,
-): Promise<{ readonly signed: TargetsMetadata; readonly signers: readonly string[] }> {
+): Promise<ReadMetadata<TargetsMetadata>> {
   const { root, targets, snapshot } = parents;
   const file = `${role}.json`;
   const meta = Object.hasOwn(snapshot.meta, file) ? snapshot.meta[file] : undefined;
@@ -187,5 +231,5 @@ async function loadTargets(
   const metadata = parseTargets(await files.fetch(name, meta, MAX_LENGTHS.targets), name);
   verifySignatures(name, metadata, trust);
   verifyVersion(name, meta.version, metadata.signed.version);
-  return { signed: metadata.signed, signers: signersOf(metadata, trust) };
+  return metadata;
 }

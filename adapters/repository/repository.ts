@@ -1,25 +1,31 @@
-import { nextEdition, nextSnapshot, nextTimestamp } from '../../core/tuf/edit.ts';
+import { newSnapshot, newTimestamp, nextSnapshot, nextTimestamp } from '../../core/tuf/edit.ts';
+import type { Edition } from '../../core/tuf/edit.ts';
 import { assertProfile } from '../../core/tuf/lint.ts';
-import type { TargetsMetadata } from '../../core/tuf/metadata.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
+import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
+import type { MetaFile, ReadMetadata, TargetsMetadata } from '../../core/tuf/metadata.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
-import { rootTrust, verifyNotOlder } from '../../core/tuf/verify.ts';
+import { rootTrust, signersOf, verifyFresh, verifyNotOlder } from '../../core/tuf/verify.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Storage } from '../storage/storage.ts';
-import { applyEdit, storeTargets } from './edits.ts';
-import type { RoleEdits } from './edits.ts';
+import { storeTargets } from './edits.ts';
+import type { RepositoryEdit } from './edits.ts';
 import { RepositoryError } from './errors.ts';
 import { loadState } from './load.ts';
 import type { MetadataCache, RepositoryState } from './load.ts';
 import { TIMESTAMP_OBJECT } from './objects.ts';
 import { pause } from './patience.ts';
 import type { Patience } from './patience.ts';
-import { requireAllSigners, writeRevision } from './revision.ts';
+import { isNothing, planEdit } from './plan.ts';
+import type { EditPlan } from './plan.ts';
+import { requireAllSigners, writeFixed, writeRevision } from './revision.ts';
 import type { Draft, Revision, Written } from './revision.ts';
-import { openTarget, readTarget, uploadTarget } from './targets.ts';
+import { openTarget, readTarget, requireListed, uploadTarget } from './targets.ts';
 import type { TargetSource } from './targets.ts';
 
 export type { RepositoryState } from './load.ts';
-export type { RoleEdit, RoleEdits } from './edits.ts';
+export type { RoleEdit, RepositoryEdit } from './edits.ts';
+export type { EditPlan } from './plan.ts';
 export { publishedReleases } from '../../core/tuf/repository-metadata.ts';
 
 export type RepositoryOptions = Patience & {
@@ -30,7 +36,13 @@ export type RepositoryOptions = Patience & {
    * top of a version that one of the same keys signed before.
    */
   readonly trustedRoot?: Uint8Array | undefined;
+  /** Roots above this version are not looked at: a change of the root that was half applied is finished from below it. */
+  readonly lastRoot?: number | undefined;
+  /** How long new metadata is valid; the default policy if it is not given. */
+  readonly expiry?: ExpiryPolicy | undefined;
 };
+
+export type Edit = (state: RepositoryState) => RepositoryEdit | Promise<RepositoryEdit>;
 
 export type CommitOptions = {
   /** Keys for every role that changes, and for snapshot and timestamp. */
@@ -39,10 +51,12 @@ export type CommitOptions = {
    * Asked again whenever somebody else committed first, possibly on top of its own result when an answer got lost, so
    * applying it twice must equal applying it once. What it throws ends the commit.
    */
-  readonly edit: (state: RepositoryState) => RoleEdits | Promise<RoleEdits>;
+  readonly edit: Edit;
 };
 
 const MAX_TRIES = 40;
+/** A new root and its timestamp are two puts right after each other. */
+const MAX_HALF_APPLIED_TRIES = 4;
 
 /** A repository that is there, or will be; nothing is read before `load` or `commit`. */
 export function openRepository(options: RepositoryOptions): Repository {
@@ -54,7 +68,7 @@ export class Repository {
   readonly storage: Storage;
   readonly #options: RepositoryOptions;
   #cache: MetadataCache = new Map();
-  #seenTimestamp = 0;
+  #seen = { reign: '', timestamp: 0 };
   /** See RevisionContext.taken. */
   readonly #taken = new Map<string, number>();
 
@@ -68,14 +82,31 @@ export class Repository {
    * not (`roleExpiries` tells). Costs two reads when nothing changed since the last load.
    */
   async load(): Promise<RepositoryState> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#load();
+      } catch (error) {
+        const isPassing =
+          error instanceof RepositoryError && error.code === 'repository/half-applied';
+        if (!isPassing || attempt === MAX_HALF_APPLIED_TRIES) throw error;
+        await pause(attempt, this.#options);
+      }
+    }
+  }
+
+  async #load(): Promise<RepositoryState> {
     // Before the first read: a commit that runs beside this one may raise it meanwhile.
-    const seen = this.#seenTimestamp;
+    const seen = this.#seen;
     const { state, cache } = await loadState({
       storage: this.storage,
       cache: this.#cache,
       trustedRoot: this.#options.trustedRoot ?? null,
+      lastRoot: this.#options.lastRoot,
     });
-    verifyNotOlder(TIMESTAMP_OBJECT, seen, state.timestamp.version);
+    // TUF 5.3.11: new timestamp or snapshot keys begin a new count.
+    if (seen.reign === reignOf(state)) {
+      verifyNotOlder(TIMESTAMP_OBJECT, seen.timestamp, state.timestamp.version);
+    }
     this.#see(state);
     this.#cache = cache;
     return state;
@@ -99,22 +130,33 @@ export class Repository {
     return uploadTarget(this.storage, source);
   }
 
+  /** What a commit of this edit would do; nothing is signed and nothing is written. */
+  async plan(edit: Edit): Promise<EditPlan> {
+    const state = await this.load();
+    const plan = planEdit(state, await edit(state));
+    assertProfile(plan.after);
+    return plan;
+  }
+
   /**
    * Loads, edits, signs and publishes; begins again when somebody else was faster. Returns the state that holds the edit.
-   * Whatever it throws, hosts see the old repository, except for `repository/unknown-outcome`.
+   * Whatever it throws, hosts see the old repository, except for `repository/unknown-outcome`, and for a new root that
+   * was put before its timestamp: the same commit again finishes it.
    */
   async commit({ signers, edit }: CommitOptions): Promise<RepositoryState> {
     let lost: Written | null = null;
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
       if (attempt > 0) await pause(attempt, this.#options);
       const state = await this.load();
-      if (lost !== null && holds(state, lost)) return state;
-      const { roles } = await edit(state);
-      if (roles.size === 0) return state;
-      const outcome = await this.#try(state, { roles }, signers);
+      if (lost !== null && lost.roles.size > 0 && holds(state, lost)) return state;
+      const wanted = await edit(state);
+      const plan = planEdit(state, wanted);
+      if (isNothing(plan)) return state;
+      const outcome = await this.#try(plan, wanted, signers);
       if (outcome.kind === 'committed') {
-        this.#see(outcome);
-        return stateAfter(state, outcome);
+        const after = stateAfter(plan, outcome);
+        this.#see(after);
+        return after;
       }
       lost = outcome;
     }
@@ -125,81 +167,113 @@ export class Repository {
     );
   }
 
-  #see({ timestamp }: Pick<RepositoryState, 'timestamp'>): void {
-    this.#seenTimestamp = Math.max(this.#seenTimestamp, timestamp.version);
+  #see(state: RepositoryState): void {
+    const reign = reignOf(state);
+    const before = reign === this.#seen.reign ? this.#seen.timestamp : 0;
+    this.#seen = { reign, timestamp: Math.max(before, state.timestamp.version) };
   }
 
-  async #try(state: RepositoryState, edits: RoleEdits, signers: readonly Signer[]) {
-    const edited = new Map(
-      [...edits.roles].map(([role, edit]) => [role, applyEdit(roleIn(state, role), edit)]),
-    );
-    const revision = revisionOf(state, edited);
-    requireAllSigners(revision, signers);
-    if (this.#options.trustedRoot === undefined) requireOwnHistory(state, edited, signers);
-    assertProfile(withRoles(state, edited));
-    for (const edit of edits.roles.values()) await storeTargets(this.storage, edit);
-    return writeRevision(revision, {
+  async #try(plan: EditPlan, edit: RepositoryEdit, signers: readonly Signer[]) {
+    const now = this.#options.now();
+    const revision = revisionOf(plan);
+    if (plan.timestamp) requireAllSigners(revision, signers);
+    if (this.#options.trustedRoot === undefined) requireOwnHistory(plan, signers);
+    assertProfile(plan.after);
+    for (const [role, { signed }] of plan.adopted)
+      verifyFresh(`the file of role ${role}`, signed, now);
+    if (plan.root !== null) verifyFresh(`root ${plan.root.signed.version}`, plan.root.signed, now);
+    for (const role of edit.roles.values()) await storeTargets(this.storage, role);
+    await requireListed(this.storage, plan);
+    const context = {
       storage: this.storage,
       signers,
-      now: this.#options.now(),
+      now,
+      expiry: this.#options.expiry ?? DEFAULT_EXPIRY_POLICY,
       taken: this.#taken,
       patience: this.#options,
-    });
+    };
+    if (!plan.timestamp) return this.#writeRootOnly(plan);
+    return writeRevision(revision, context);
+  }
+
+  /** Nothing that is published depends on the change: its put is the commit. */
+  async #writeRootOnly({ root, before }: EditPlan) {
+    if (root !== null) await writeFixed('root', root, this.storage);
+    const { snapshot, timestamp, timestampEtag } = before;
+    const roles: Written['roles'] = new Map();
+    return { kind: 'committed' as const, roles, snapshot, timestamp, timestampEtag };
   }
 }
 
-function revisionOf(
-  state: RepositoryState,
-  edited: ReadonlyMap<string, TargetsMetadata>,
-): Revision {
+function reignOf({ root }: RepositoryState): string {
+  return JSON.stringify([root.roles.timestamp.keyids, root.roles.snapshot.keyids]);
+}
+
+function revisionOf(plan: EditPlan): Revision {
+  const { before, after, restart } = plan;
+  const version = (role: string) => before.snapshot.meta[`${role}.json`]?.version ?? 0;
   const draft = (role: string, metadata: TargetsMetadata): Draft<TargetsMetadata> => ({
-    trust: trustIn(state, role) ?? rootTrust(state.root, 'targets'),
-    after: metadata.version,
-    make: (edition) => nextEdition(metadata, edition),
+    trust: trustIn(after, role) ?? rootTrust(after.root, 'targets'),
+    after: restart.has(role) ? 'restart' : version(role),
+    make: (edition) => ({ ...metadata, ...edition }),
+  });
+  const isRestart = restart.size > 0;
+  const snapshotDraft = (changed: ReadonlyMap<string, MetaFile>) => ({
+    trust: rootTrust(after.root, 'snapshot'),
+    after: isRestart ? ('restart' as const) : before.snapshot.version,
+    make: (edition: Edition) =>
+      isRestart
+        ? newSnapshot(keptRoles(plan, changed), edition)
+        : nextSnapshot(before.snapshot, changed, edition),
   });
   return {
-    roles: new Map([...edited].map(([role, metadata]) => [role, draft(role, metadata)])),
-    snapshot: (changed) => ({
-      trust: rootTrust(state.root, 'snapshot'),
-      after: state.snapshot.version,
-      make: (edition) => nextSnapshot(state.snapshot, changed, edition),
-    }),
+    roles: new Map([...plan.signed].map(([role, metadata]) => [role, draft(role, metadata)])),
+    adopted: plan.adopted,
+    root: plan.root,
+    snapshot: plan.snapshot ? snapshotDraft : before.snapshot,
     timestamp: (snapshot) => ({
-      trust: rootTrust(state.root, 'timestamp'),
-      after: state.timestamp.version,
-      make: (edition) => nextTimestamp(state.timestamp, snapshot, edition),
+      trust: rootTrust(after.root, 'timestamp'),
+      after: isRestart ? 'restart' : before.timestamp.version,
+      make: (edition) => {
+        const meta = snapshot ?? before.timestamp.meta['snapshot.json'];
+        return isRestart
+          ? newTimestamp(meta, edition)
+          : nextTimestamp(before.timestamp, meta, edition);
+      },
     }),
-    condition: { kind: 'replace-if-unchanged', etag: state.timestampEtag },
+    condition: { kind: 'replace-if-unchanged', etag: before.timestampEtag },
   };
 }
 
-function roleIn(state: RepositoryState, role: string): TargetsMetadata {
-  const metadata = role === 'targets' ? state.targets : state.delegated.get(role);
-  if (metadata === undefined) {
-    throw new RepositoryError('repository/role', `no role ${role} is delegated`, {
-      hints: [`delegated: ${[...state.delegated.keys()].join(', ')}`],
-    });
-  }
-  return metadata;
+/** A snapshot that starts again names the roles of today only. */
+function keptRoles(
+  { before, after }: EditPlan,
+  changed: ReadonlyMap<string, MetaFile>,
+): ReadonlyMap<string, MetaFile> {
+  return new Map(
+    ['targets', ...after.delegated.keys()].flatMap((role) => {
+      const meta = changed.get(role) ?? before.snapshot.meta[`${role}.json`];
+      return meta === undefined ? [] : [[role, meta] as const];
+    }),
+  );
 }
 
 /**
  * Whoever holds the bucket can put another repository in it, whose root gives the attacker the role beside our key, with
  * the attacker's files listed. Adding to that would sign them with our key. So a key signs on top of its own work only.
  */
-function requireOwnHistory(
-  state: RepositoryState,
-  edited: ReadonlyMap<string, TargetsMetadata>,
-  signers: readonly Signer[],
-): void {
-  for (const role of edited.keys()) {
-    const before = roleIn(state, role);
-    const isEmpty = Object.keys(before.targets).length === 0 && before.delegations === undefined;
-    const signedBy = state.signedBy.get(role) ?? [];
+function requireOwnHistory({ before, signed }: EditPlan, signers: readonly Signer[]): void {
+  for (const role of signed.keys()) {
+    const file = before.files.get(role);
+    const trust = trustIn(before, role);
+    if (file === undefined || trust === null) continue;
+    const { targets, delegations, version } = file.signed;
+    const isEmpty = Object.keys(targets).length === 0 && delegations === undefined;
+    const signedBy = signersOf(file, trust);
     if (!isEmpty && !signers.some(({ keyId }) => signedBy.includes(keyId))) {
       throw new RepositoryError(
         'repository/untrusted',
-        `role ${role}: none of the given keys signed its version ${before.version}, so they will not vouch for what it lists`,
+        `role ${role}: none of the given keys signed its version ${version}, so they will not vouch for what it lists`,
         { hints: ['sign with a key that signed it before, or name a root file that you trust'] },
       );
     }
@@ -214,32 +288,33 @@ function holds({ snapshot }: RepositoryState, { roles }: Written): boolean {
   });
 }
 
-function withRoles<S extends Pick<RepositoryState, 'targets' | 'delegated'>>(
-  state: S,
-  roles: ReadonlyMap<string, TargetsMetadata>,
-): S {
-  const delegated = [...state.delegated].map(
-    ([role, metadata]) => [role, roles.get(role) ?? metadata] as const,
-  );
-  return {
-    ...state,
-    targets: roles.get('targets') ?? state.targets,
-    delegated: new Map(delegated),
-  };
-}
-
 function stateAfter(
-  state: RepositoryState,
+  { before, after, root }: EditPlan,
   written: Written & { readonly timestampEtag: string },
 ): RepositoryState {
   const { roles, snapshot, timestamp, timestampEtag } = written;
-  const signed = new Map([...roles].map(([role, file]) => [role, file.signed]));
-  const signers = [...roles].map(([role, { signedBy }]) => [role, signedBy] as const);
+  const delegated = [...after.delegated].map(
+    ([role, metadata]) => [role, roles.get(role)?.signed ?? metadata] as const,
+  );
   return {
-    ...withRoles(state, signed),
+    root: after.root,
+    rootFile: root === null ? before.rootFile : readOf(root),
+    targets: roles.get('targets')?.signed ?? after.targets,
+    delegated: new Map(delegated),
     snapshot,
     timestamp,
     timestampEtag,
-    signedBy: new Map([...state.signedBy, ...signers]),
+    files: new Map(
+      ['targets', ...after.delegated.keys()].flatMap((role) => {
+        const file = roles.get(role) ?? before.files.get(role);
+        if (file === undefined) return [];
+        return [[role, readOf(file)] as const];
+      }),
+    ),
   };
+}
+
+/** As a load would give it. */
+function readOf<S>({ signed, signatures, signedBytes }: ReadMetadata<S>): ReadMetadata<S> {
+  return { signed, signatures, signedBytes };
 }

@@ -5,6 +5,7 @@ import type { FoundTarget, RepositoryMetadata } from '../../core/tuf/repository-
 import { contentOf, verifyContent } from '../../core/tuf/verify.ts';
 import type { Storage } from '../storage/storage.ts';
 import { RepositoryError } from './errors.ts';
+import type { EditPlan } from './plan.ts';
 import { createObject, isStorageError, readObject, targetObject } from './objects.ts';
 
 export type TargetSource = {
@@ -65,6 +66,19 @@ export async function requireUploaded(
 ): Promise<void> {
   if (!(await isThere(storage, targetObject(name, sha256), length))) {
     throw new RepositoryError('repository/target', `target ${name} was not uploaded`);
+  }
+}
+
+/** Throws `repository/target` unless all that metadata signed elsewhere newly lists is in the storage. */
+export async function requireListed(
+  storage: Storage,
+  { before, adopted }: Pick<EditPlan, 'before' | 'adopted'>,
+): Promise<void> {
+  for (const { signed } of adopted.values()) {
+    for (const [name, { length, hashes }] of Object.entries(signed.targets)) {
+      if (findTarget(before, name)?.hashes.sha256 === hashes.sha256) continue;
+      await requireUploaded(storage, { name, length, sha256: hashes.sha256 });
+    }
   }
 }
 

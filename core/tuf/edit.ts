@@ -117,6 +117,15 @@ export function replaceTarget(
   return { ...metadata, targets: { ...metadata.targets, [name]: file } };
 }
 
+/** Lists these names no more. One that is not there is no error, so that an edit can be applied twice. */
+export function removeTargets(
+  metadata: TargetsMetadata,
+  names: readonly string[],
+): TargetsMetadata {
+  const kept = Object.entries(metadata.targets).filter(([name]) => !names.includes(name));
+  return { ...metadata, targets: Object.fromEntries(kept) };
+}
+
 /** The next edition of any metadata. Throws `tuf/version` unless its version is higher. */
 export function nextEdition<S extends { readonly version: number }>(
   metadata: S,

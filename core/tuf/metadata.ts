@@ -63,6 +63,9 @@ export type Metadata = RootMetadata | TargetsMetadata | SnapshotMetadata | Times
 /** Metadata as it was read: its checked content, and the exact bytes that its signatures are about. */
 export type ReadMetadata<S> = Envelope<S> & { readonly signedBytes: Uint8Array };
 
+/** Metadata with the very bytes of its file, to be published as it is. */
+export type SignedMetadata<S> = ReadMetadata<S> & { readonly bytes: Uint8Array };
+
 /** The most bytes that every client reads of a metadata file (tuf-js is the smallest of all). */
 export const MAX_LENGTHS = {
   root: 512_000,
