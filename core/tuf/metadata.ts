@@ -14,7 +14,7 @@ type Signed<Type extends string> = {
   readonly _type: Type;
   readonly spec_version: string;
   readonly version: number;
-  /** Whole seconds with `Z`: `2030-01-01T00:00:00Z`. */
+  /** UTC with `Z`: `2030-01-01T00:00:00Z`. tuftool writes fractions of a second too; we read them and never write them. */
   readonly expires: string;
 };
 
@@ -76,7 +76,7 @@ const positive = z.int().min(1);
 const signedFields = {
   spec_version: z.string().regex(/^1\.\d+(\.\d+)?$/, 'must be a TUF 1 version'),
   version: positive,
-  expires: z.string().refine(isWholeSecond, 'must be a time like 2030-01-01T00:00:00Z'),
+  expires: z.string().refine(isInstant, 'must be a time like 2030-01-01T00:00:00Z'),
 };
 const keys = z.record(hex64, keySchema).readonly();
 const roleKeysFields = {
@@ -252,9 +252,12 @@ function checkKeys(
   }
 }
 
-function isWholeSecond(text: string): boolean {
-  const time = new Date(text);
-  return !Number.isNaN(time.getTime()) && time.toISOString().replace('.000Z', 'Z') === text;
+function isInstant(text: string): boolean {
+  const [, wholeSeconds] = /^(.{19})(?:\.\d{1,9})?Z$/.exec(text) ?? [];
+  if (wholeSeconds === undefined) return false;
+  // Written back it tells a day that does not exist, which Date would take for one of the next month.
+  const time = new Date(`${wholeSeconds}Z`);
+  return !Number.isNaN(time.getTime()) && time.toISOString() === `${wholeSeconds}.000Z`;
 }
 
 function withSortedKeys(value: unknown): unknown {

@@ -94,13 +94,20 @@ describe('parsing', () => {
     ['half a version', { version: 1.5 }],
     ['a version beyond exact numbers', { version: 2 ** 53 }],
     ['a version in text', { version: '1' }],
-    ['fractional seconds', { expires: '2040-01-01T00:00:00.000Z' }],
+    ['a local time', { expires: '2040-01-01T00:00:00' }],
+    ['a fraction without digits', { expires: '2040-01-01T00:00:00.Z' }],
+    ['minutes only', { expires: '2040-01-01T00:00Z' }],
     ['an offset', { expires: '2040-01-01T00:00:00+00:00' }],
     ['a day that does not exist', { expires: '2040-02-30T00:00:00Z' }],
     ['another major version of TUF', { spec_version: '2.0.0' }],
     ['a fraction, which canonical JSON does not know', { extra: 0.5 }],
   ])('refuses %s', (_, change) => {
     expectRefused(parseTimestamp, encode({ ...sample.timestamp, ...change }));
+  });
+
+  it('reads fractions of a second, which tuftool writes', () => {
+    const timestamp = { ...sample.timestamp, expires: '2040-01-01T00:00:00.936813246Z' };
+    expect(parseTimestamp(encode(timestamp), '').signed).toEqual(timestamp);
   });
 
   const meta = sample.timestamp.meta['snapshot.json'];
