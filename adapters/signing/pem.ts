@@ -109,6 +109,7 @@ async function signBytes(privateKey: KeyObject, key: Key, bytes: Uint8Array): Pr
   switch (key.keytype) {
     case 'ed25519':
       return signAsync(null, bytes, privateKey);
+    case 'ecdsa':
     case 'ecdsa-sha2-nistp256':
       return signAsync('sha256', bytes, { key: privateKey, dsaEncoding: 'der' });
     case 'rsa':

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { canonicalBytes } from './canonical.ts';
 import { TufError } from './errors.ts';
-import { keyId, keySchema } from './keys.ts';
+import { keyId, keyMaterial, readableKeySchema } from './keys.ts';
 import type { Key } from './keys.ts';
 import { isDelegatedRoleName, isPathPattern, isTargetName } from './names.ts';
 
-/** The metadata files of TUF 1.0, field by field as their JSON holds them, in the subset of our profile. */
+/** The metadata files of TUF 1.0, field by field as their JSON holds them: our profile, and what tuftool writes. */
 export type Envelope<S> = { readonly signed: S; readonly signatures: readonly Signature[] };
 export type Signature = { readonly keyid: string; readonly sig: string };
 
@@ -78,7 +78,7 @@ const signedFields = {
   version: positive,
   expires: z.string().refine(isInstant, 'must be a time like 2030-01-01T00:00:00Z'),
 };
-const keys = z.record(hex64, keySchema).readonly();
+const keys = z.record(hex64, readableKeySchema).readonly();
 const roleKeysFields = {
   keyids: z.array(hex64).readonly(),
   threshold: positive,
@@ -238,8 +238,13 @@ function checkKeys(
   roles: readonly (readonly [string, RoleKeys])[],
   addIssue: (message: string) => void,
 ): void {
+  const idOf = new Map<string, string>();
   for (const [id, key] of Object.entries(byId)) {
     if (keyId(key) !== id) addIssue(`key ${id} must have the id ${keyId(key)}`);
+    const other = idOf.get(keyMaterial(key));
+    // One key in two encodings would count twice towards a threshold.
+    if (other !== undefined) addIssue(`keys ${other} and ${id} are the same key`);
+    idOf.set(keyMaterial(key), id);
   }
   for (const [name, { keyids, threshold }] of roles) {
     if (new Set(keyids).size < keyids.length) addIssue(`${name} names a key twice`);

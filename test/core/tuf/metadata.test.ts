@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { canonicalBytes } from '../../../core/tuf/canonical.ts';
-import { keyId } from '../../../core/tuf/keys.ts';
+import { keyId, keyOf } from '../../../core/tuf/keys.ts';
+import type { Key } from '../../../core/tuf/keys.ts';
 import {
   encodeEnvelope,
   parseRoot,
@@ -121,6 +123,21 @@ describe('parsing', () => {
     expectRefused(parseTimestamp, encode({ ...sample.timestamp, meta: change }));
   });
 
+  const ecdsa = keyOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey);
+  const twice = (one: Key) => {
+    const other: Key = { keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256', keyval: one.keyval };
+    return { [keyId(one)]: one, [keyId(other)]: other };
+  };
+
+  it('reads a key as tuftool writes it, whose signature is about those bytes', () => {
+    const keyval = { public: ecdsa.keyval.public.trimEnd() };
+    const foreign: Key = { keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256', keyval };
+    const root = { ...sample.root, keys: { ...sample.root.keys, [keyId(foreign)]: foreign } };
+    const read = parseRoot(encode(root), '');
+    expect(read.signed).toEqual(root);
+    expect(read.signedBytes).toEqual(canonicalBytes(root));
+  });
+
   it('refuses a snapshot without targets', () => {
     expectRefused(parseSnapshot, encode({ ...sample.snapshot, meta: {} }));
   });
@@ -145,6 +162,7 @@ describe('parsing', () => {
       'a threshold of zero',
       { roles: { ...sample.root.roles, root: { keyids: [rootId], threshold: 0 } } },
     ],
+    ['one key in two encodings', { keys: { ...sample.root.keys, ...twice(ecdsa) } }],
     ['a role too many', { roles: { ...sample.root.roles, mirrors: sample.root.roles.root } }],
   ])('refuses a root with %s', (_, change) => {
     expectRefused(parseRoot, encode({ ...sample.root, ...change }));
