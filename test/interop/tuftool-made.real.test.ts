@@ -11,13 +11,14 @@ import { KEY_KINDS } from './states.ts';
 import {
   createTuftoolRepository,
   delegateWithTuftool,
-  FRACTIONS,
+  expiriesWith,
   makeTuftoolKeys,
   TUFTOOL_KEYS,
-  WHOLE_SECONDS,
 } from './tuftool-repository.ts';
 import type { Expiries, TuftoolKey } from './tuftool-repository.ts';
 
+/** What `tuftool create --targets-expires 'in 3 weeks'` writes. */
+const NANOSECONDS = expiriesWith('.936813246');
 const RELEASES = `releases-${PLATFORM.variant}-${PLATFORM.arch}`;
 
 /** What a fleet with two releases and a rollout of the second to everyone publishes, by target name. */
@@ -81,7 +82,7 @@ describe('a repository that tuftool made', () => {
   it.each(TUFTOOL_KEYS)(
     'updates a host without a server, with %s keys',
     async (key) => {
-      await using workplace = await setup(key, FRACTIONS);
+      await using workplace = await setup(key, NANOSECONDS);
       const { folder: cwd, env } = workplace;
       await using storage = await openStorage('file:repo', { access: 'read', cwd, env });
       await using server = await serveStorage(storage);
@@ -102,7 +103,7 @@ describe('a repository that tuftool made', () => {
   it.each(TUFTOOL_KEYS)(
     'gives a new host its newest release from files, with %s keys',
     async (key) => {
-      await using workplace = await setup(key, WHOLE_SECONDS);
+      await using workplace = await setup(key, expiriesWith(''));
       await writeAgentConfig(workplace, 'file:repo');
       const provisioned = await workplace.must(
         'agent',
@@ -119,7 +120,7 @@ describe('a repository that tuftool made', () => {
   it.each(TUFTOOL_KEYS)(
     'is shown and verified, with %s keys',
     async (key) => {
-      await using workplace = await setup(key, FRACTIONS);
+      await using workplace = await setup(key, NANOSECONDS);
       const { releases } = JSON.parse(
         await workplace.must('repo', 'status', 'file:repo', '--json'),
       );

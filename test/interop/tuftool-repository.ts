@@ -21,22 +21,12 @@ export async function mustTuftool(cwd: string, ...argv: readonly string[]): Prom
   if (code !== 0) throw new Error(`tuftool ${argv.join(' ')}: exit ${code}: ${stderr}`);
 }
 
-/** Whole seconds, as python-tuf needs them. */
-export function inDays(days: number): string {
-  return new Date(Date.now() + days * 86_400_000).toISOString().replace(/\.\d+Z$/, 'Z');
+/** As tuftool's `in 10 days`, which writes nanoseconds, but with these for the fraction: nothing, or `.` and digits. */
+export function expiriesWith(fraction: string): Expiries {
+  const inDays = (days: number) =>
+    new Date(Date.now() + days * 86_400_000).toISOString().replace(/\.\d+Z$/, `${fraction}Z`);
+  return { targets: inDays(30), snapshot: inDays(20), timestamp: inDays(10) };
 }
-
-export const WHOLE_SECONDS: Expiries = {
-  targets: inDays(30),
-  snapshot: inDays(20),
-  timestamp: inDays(10),
-};
-/** tuftool writes these with nanoseconds. */
-export const FRACTIONS: Expiries = {
-  targets: 'in 30 days',
-  snapshot: 'in 20 days',
-  timestamp: 'in 10 days',
-};
 
 /** The options of `tuftool create` and `update` that name versions and expiries. */
 export function editionOptions(version: number, expiries: Expiries): readonly string[] {

@@ -8,13 +8,7 @@ import type { Life } from './life.ts';
 import { openVisitor } from './reading.ts';
 import type { Way } from './reading.ts';
 import { KEY_KINDS } from './states.ts';
-import {
-  editionOptions,
-  FRACTIONS,
-  metadataUrl,
-  mustTuftool,
-  WHOLE_SECONDS,
-} from './tuftool-repository.ts';
+import { editionOptions, expiriesWith, metadataUrl, mustTuftool } from './tuftool-repository.ts';
 import type { Expiries } from './tuftool-repository.ts';
 
 const [{ keys: ED25519 }] = KEY_KINDS;
@@ -63,7 +57,7 @@ describe('a repository that tuftool update signed anew', () => {
       const ways: readonly Way[] = ['first visit', 'from the state before'];
       const readAll = async () => Promise.all(ways.map((way) => visitor.read(life, way)));
       expect(await readAll()).toEqual(['read', 'read']);
-      await updateWithTuftool(life, WHOLE_SECONDS);
+      await updateWithTuftool(life, expiriesWith(''));
       expect(await readAll()).toEqual(['read', 'read']);
       await life.publish('1.1.0', '1.0.0');
       expect(await readAll()).toEqual(['read', 'read']);
@@ -75,7 +69,7 @@ describe('a repository that tuftool update signed anew', () => {
     'is ours to go on with, with %s keys',
     async (type) => {
       await using life = await setup({ online: type, targets: type });
-      await updateWithTuftool(life, WHOLE_SECONDS);
+      await updateWithTuftool(life, expiriesWith(''));
       expect(await versions(life)).toMatchObject({ targets: 20, snapshot: 20, timestamp: 20 });
       const id = await (async () => {
         await life.publish('1.1.0', '1.0.0');
@@ -92,25 +86,31 @@ describe('a repository that tuftool update signed anew', () => {
 
   it('can not come from our ECDSA keys: tuftool knows its own type of key for them only', async () => {
     await using life = await setup({ online: 'ecdsa-p256', targets: 'ecdsa-p256' });
-    await expect(updateWithTuftool(life, WHOLE_SECONDS)).rejects.toThrow(
+    await expect(updateWithTuftool(life, expiriesWith(''))).rejects.toThrow(
       /Unable to match any of the provided keys/,
     );
   });
 
-  it.each(CLIENTS)('with fractions of a second in its expiries: $name', async (client) => {
-    await using life = await setup();
-    await updateWithTuftool(life, FRACTIONS);
-    await using visitor = await openVisitor(client);
-    const result = await visitor.read(life, 'first visit');
-    // python-tuf reads whole seconds only: the reason why we write nothing else.
-    expect(result).toMatch(client.name === 'python-tuf' ? /DeserializationError/ : /^read$/);
-  });
-
-  it('can be looked at with fractions of a second in its expiries', async () => {
-    await using life = await setup();
-    await updateWithTuftool(life, FRACTIONS);
-    expect(await versions(life)).toMatchObject({ targets: 20, snapshot: 20, timestamp: 20 });
-    const verified = JSON.parse(await life.run('repo', 'verify', 'file:R', '--json'));
-    expect(verified).toMatchObject({ targets: 5, failures: [] });
-  });
+  // python-tuf reads whole seconds only; go-tuf and tough write the time anew before they verify, and go-tuf leaves out a
+  // zero at the end. So we write whole seconds, and read what there is.
+  it.each([
+    { fraction: '.936813246', refusedBy: ['python-tuf'] },
+    { fraction: '.936813240', refusedBy: ['python-tuf', 'go-tuf'] },
+  ])(
+    'expires at a fraction of a second, $fraction',
+    async ({ fraction, refusedBy }) => {
+      await using life = await setup();
+      await updateWithTuftool(life, expiriesWith(fraction));
+      expect(await versions(life)).toMatchObject({ targets: 20, snapshot: 20, timestamp: 20 });
+      const verified = JSON.parse(await life.run('repo', 'verify', 'file:R', '--json'));
+      expect(verified).toMatchObject({ targets: 5, failures: [] });
+      const refused = [];
+      for (const client of CLIENTS) {
+        await using visitor = await openVisitor(client);
+        if ((await visitor.read(life, 'first visit')) !== 'read') refused.push(client.name);
+      }
+      expect(refused).toEqual(refusedBy);
+    },
+    60_000,
+  );
 });
