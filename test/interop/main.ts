@@ -30,7 +30,7 @@ async function readAll(lifeOf: LifeOf): Promise<ReadonlyMap<string, readonly Rea
 /** A cell tells in how many ways the client read the state, or that it did not. */
 function cell(readings: readonly Reading[]): string {
   const isRead = readings.every(({ result }) => result === 'read');
-  return isRead ? `read, ${readings.length} ways` : 'REFUSED';
+  return isRead ? `read (${readings.length})` : 'REFUSED';
 }
 
 function table(title: string, byClient: ReadonlyMap<string, readonly Reading[]>): string {
