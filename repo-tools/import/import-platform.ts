@@ -1,3 +1,4 @@
+import type { Progress } from '../../adapters/terminal/progress.ts';
 import type { Difference } from '../../core/import/difference.ts';
 import type { PlannedImage, PlannedRelease, PlatformPlan } from '../../core/import/plan.ts';
 import { compareRises } from '../../core/import/rise.ts';
@@ -43,7 +44,9 @@ export async function importPlatform(
     if (there !== null) differences.push(...keptTerms(planned, there));
     const rollout = rolloutOf(planned, options);
     if (rollout !== null && planned.rollout !== null) {
-      differences.push(...rolloutDifferences(plan, planned.update, planned.rollout, rollout.rise));
+      differences.push(
+        ...rolloutDifferences(platformOf(plan), planned.update, planned.rollout, rollout.rise),
+      );
     }
     const { variant, arch, version } = planned;
     releases.push({ variant, arch, version, ...step, files: filesOf(planned), rollout });
@@ -80,7 +83,7 @@ async function importRelease(planned: PlannedRelease, options: Options): Promise
     const progress = begin(`copy ${target}`, file.length);
     try {
       await destination.store(target, file, () =>
-        readSourceTarget(layout, file, source.hashPrefixed),
+        counted(readSourceTarget(layout, file, source.hashPrefixed), progress),
       );
     } finally {
       progress.end();
@@ -110,21 +113,25 @@ async function copyImage(image: PlannedImage, options: Options): Promise<RawImag
   const { destination, layout, source, begin } = options;
   const { target, format, source: file } = image;
   const progress = begin(`copy ${target}`, file.length);
-  async function* counted(bytes: AsyncIterable<Uint8Array>) {
-    for await (const chunk of bytes) {
-      progress.advance(chunk.length);
-      yield chunk;
-    }
-  }
   try {
-    const fromSource = counted(readSourceTarget(layout, file, source.hashPrefixed));
+    const fromSource = counted(readSourceTarget(layout, file, source.hashPrefixed), progress);
     const { stored, raw } = meterRaw(format, fromSource);
     if ((await destination.store(target, file, () => stored)) === 'uploaded') return await raw;
     // A name with a hash in it proves nothing to whoever is about to sign what the bytes decompress to.
     const there = await destination.readStored(target, file.sha256);
-    return await inspectRaw(format, counted(verifiedBytes(target, there, file)));
+    return await inspectRaw(format, counted(verifiedBytes(target, there, file), progress));
   } finally {
     progress.end();
+  }
+}
+
+async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of bytes) {
+    progress.advance(chunk.length);
+    yield chunk;
   }
 }
 
