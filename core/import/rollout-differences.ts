@@ -19,13 +19,13 @@ export function rolloutDifferences(
   const [first] = waves;
   if (first === undefined) {
     tell('import/waves-none', 'it has no waves: everyone at once, from the import on');
-  } else {
-    const always = Math.min(first[0], SEED_COUNT - 1);
-    const who = always === 0 ? 'seed 0' : `seeds 0 to ${always}`;
-    tell('import/waves-first', `${who} never waits at the source; here it waits for the start`, {
-      seeds: always + 1,
-    });
+    return found;
   }
+  const always = Math.min(first[0], SEED_COUNT - 1);
+  const who = always === 0 ? 'seed 0' : `seeds 0 to ${always}`;
+  tell('import/waves-first', `${who} never waits at the source; here it waits for the start`, {
+    seeds: always + 1,
+  });
   if (bounds.length > 0) {
     const worst = Math.max(...bounds.map(({ bound, seeds }) => Math.abs(bound - seeds)));
     const text = `${bounds.length} of its bounds are no whole percentage; the nearest ones are off by at most ${worst} seeds`;

@@ -27,6 +27,8 @@ export type PubsysOptions = {
   readonly rootVersion?: number;
   readonly expires?: string;
   readonly version?: number;
+  /** Images whose lz4 frames are broken, and signed as they are. */
+  readonly damagedImages?: boolean;
   /** Fields beside Bottlerocket's in the manifest. */
   readonly extra?: Readonly<Record<string, unknown>>;
 };
@@ -67,7 +69,9 @@ export async function writePubsysRepository(
   const targets = new Map<string, Buffer>([['manifest.json', Buffer.from(manifest)]]);
   for (const { version, label = version } of options.updates) {
     for (const [image, name] of Object.entries(imageNames(variant, arch, version))) {
-      targets.set(name, compressFrameSync(rawImage(image, label)));
+      const stored = compressFrameSync(rawImage(image, label));
+      if (options.damagedImages === true) stored.fill(0xff, 4, 12);
+      targets.set(name, stored);
     }
   }
   for (const name of Object.values(options.migrations ?? {}).flat()) {

@@ -9,6 +9,7 @@ import {
   setup,
   importJson,
   codes,
+  objects,
   opened,
 } from '../../support/import-workplace.ts';
 
@@ -93,5 +94,14 @@ describe('tidegate repo import of a hostile or damaged source', () => {
     const report = await importJson(place.workplace, '--unsafe-allow-expired');
     expect(report.releases).toHaveLength(2);
     expect(codes(report)).toContain('import/expired');
+  });
+
+  it('refuses a signed image that is not of its format, and stores nothing of it', async () => {
+    await using place = await setup({ ...TWO, damagedImages: true });
+    const { code, stderr } = await place.workplace.run(
+      ...['repo', 'import', 'file:R', ...FROM, ...KEYS],
+    );
+    expect([code, stderr.includes('not what its format says')]).toEqual([1, true]);
+    expect((await objects(place.workplace)).filter((name) => name.endsWith('.lz4'))).toEqual([]);
   });
 });

@@ -133,4 +133,27 @@ describe('tidegate repo import of what has no counterpart', () => {
     expect(codes(report)).toContain('import/rollout-kept');
     expect((await opened(place.workplace)).rollouts).toHaveLength(2);
   });
+
+  it('withholds rollouts with migrations where other variants would run them, unless they are dropped', async () => {
+    const migrations = { '(1.44.0, 1.45.0)': ['migrate_v1.45.0_a.lz4'] };
+    await using place = await setup({ ...TWO, migrations });
+    const { workplace } = place;
+    await workplace.must(
+      ...['repo', 'init', 'file:R2', '--single-key', 'file:K/online.pem'],
+      ...['--release-key', 'aws-k8s-1.32:x86_64=file:K/release.pem'],
+      ...['--release-key', 'metal:x86_64=file:K/release.pem'],
+    );
+    const dryRun = async (...more: readonly string[]) =>
+      codes(
+        JSON.parse(
+          await workplace.must(
+            ...['repo', 'import', 'file:R2', ...FROM, '--dry-run', '--json', ...more],
+          ),
+        ),
+      );
+    expect(await dryRun()).toContain('import/rollouts-withheld');
+    const dropped = await dryRun('--migrations', 'drop');
+    expect(dropped).toContain('import/migrations-dropped');
+    expect(dropped).not.toContain('import/rollouts-withheld');
+  });
 });
