@@ -9,6 +9,7 @@ import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-d
 import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
 import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
+import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
 import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
@@ -30,6 +31,7 @@ function buildProgram(io: Io): Command {
     repoInitCommand(io),
     repoStatusCommand(io),
     repoVerifyCommand(io),
+    repoImportCommand(io),
   ]);
   program.addCommand(publishCommand(io));
   group(program, 'rollout', 'give releases to the fleet, and take them back', [

@@ -72,6 +72,6 @@ async function openRepositoryControl(
 }
 
 /** Who the history names when nobody has logged in anywhere. */
-function actor({ env }: Io): string {
+export function actor({ env }: Io): string {
   return env['TIDEGATE_ACTOR'] ?? `${env['USER'] ?? env['LOGNAME'] ?? 'unknown'}@${hostname()}`;
 }
