@@ -122,6 +122,11 @@ export function isSignedBy(key: Key, bytes: Uint8Array, signatureHex: string): b
   }
 }
 
+/** The key as SubjectPublicKeyInfo PEM, the form in which public keys travel. */
+export function publicPemOf(key: Key): string {
+  return toKeyObject(key).export({ type: 'spki', format: 'pem' }).toString();
+}
+
 function toKeyObject(key: Key): KeyObject {
   if (key.keytype !== 'ed25519') return createPublicKey(key.keyval.public);
   return createPublicKey({

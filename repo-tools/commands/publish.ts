@@ -73,7 +73,7 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
   await using keys = new AsyncDisposableStack();
   const signers = [];
   for (const source of [...options.releaseKey, ...options.onlineKey]) {
-    signers.push(keys.use(await openSigner(source, { cwd, env })));
+    signers.push(keys.use(await openSigner(source, io)));
   }
   const { isNew, release, document, images } = await publish(order, {
     repository: openRepository({ storage, now: io.now }),

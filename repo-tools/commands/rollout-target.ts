@@ -64,7 +64,7 @@ async function openRepositoryControl(
   );
   const signers = [];
   for (const source of access === 'look' ? [] : onlineKey) {
-    signers.push(opened.use(await openSigner(source, { cwd: io.cwd, env: io.env })));
+    signers.push(opened.use(await openSigner(source, io)));
   }
   const control = repositoryControl({ storage, signers, now: io.now, by: actor(io) });
   opened.move();
