@@ -7,8 +7,13 @@ import { agentStatusCommand } from '../agent/commands/status.ts';
 import { CHANGES } from '../core/operator-api.ts';
 import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-decide.ts';
 import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
+import { keyEncryptCommand } from '../repo-tools/commands/key-encrypt.ts';
+import { keyExportCommand } from '../repo-tools/commands/key-export.ts';
 import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
+import { keyPublicCommand } from '../repo-tools/commands/key-public.ts';
+import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
+import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
 import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
@@ -25,11 +30,18 @@ function buildProgram(io: Io): Command {
   const program = new Command('tidegate')
     .description('Publish, roll out and install OS images, safely')
     .showHelpAfterError('(see --help)');
-  group(program, 'key', 'signing keys', [keyNewCommand(io)]);
+  group(program, 'key', 'signing keys', [
+    keyNewCommand(io),
+    keyShowCommand(io),
+    keyPublicCommand(io),
+    keyExportCommand(io),
+    keyEncryptCommand(io),
+  ]);
   group(program, 'repo', 'the repository of signed files', [
     repoInitCommand(io),
     repoStatusCommand(io),
     repoVerifyCommand(io),
+    repoImportCommand(io),
   ]);
   program.addCommand(publishCommand(io));
   group(program, 'rollout', 'give releases to the fleet, and take them back', [

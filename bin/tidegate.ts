@@ -1,3 +1,4 @@
+import { terminalSecrets } from '../adapters/terminal/ask-secret.ts';
 import { runCli } from './cli.ts';
 
 const stop = new AbortController();
@@ -14,4 +15,9 @@ process.exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   now: () => new Date(),
   signal: stop.signal,
+  askSecret: terminalSecrets({
+    stdin: process.stdin,
+    stderr: process.stderr,
+    signal: stop.signal,
+  }),
 });

@@ -9,6 +9,7 @@ import {
   isImageName,
   isReleaseVersion,
   isVariant,
+  provenanceTarget,
 } from './tuf/names.ts';
 import type { ImageFormat } from './tuf/names.ts';
 import { compareVersions } from './version.ts';
@@ -63,6 +64,11 @@ const releaseSchema = z
     rollbackTo: z.array(version).readonly(),
     migrations: z.array(z.string().regex(/^[\x21-\x7e]{1,200}$/)).readonly(),
     notes: z.url({ protocol: /^https?$/ }).nullable(),
+    /** An in-toto statement about the images, stored as a target; read it with `parseProvenance`. */
+    provenance: z
+      .strictObject({ target: z.string(), length: z.int().min(1), sha256 })
+      .readonly()
+      .optional(),
     createdAt: z.string().refine(isInstant, 'must be a time like 2026-03-01T12:00:00Z'),
   })
   .readonly();
@@ -112,7 +118,11 @@ function checkImages(release: Release): void {
       throw contradiction(`the target of image ${image} must be ${expected}, got ${target}`);
     }
   }
-  const { verity, images } = release;
+  const { provenance, verity, images } = release;
+  const statement = provenanceTarget(release);
+  if (provenance !== undefined && provenance.target !== statement) {
+    throw contradiction(`the provenance must be ${statement}, got ${provenance.target}`);
+  }
   if (verity === null) return;
   const missing = [verity.image, verity.hashImage].find((image) => !Object.hasOwn(images, image));
   if (missing !== undefined)

@@ -2,13 +2,21 @@ import type { Repository, RepositoryState } from '../adapters/repository/reposit
 import type { Signer } from '../adapters/signing/signer.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
+import { parseProvenance, requireSubjects } from '../core/provenance.ts';
 import { formatRelease, parseRelease } from '../core/release.ts';
 import type { Release } from '../core/release.ts';
-import { imageTarget, releaseDocumentTarget, releasesRole } from '../core/tuf/names.ts';
+import {
+  imageTarget,
+  provenanceTarget,
+  releaseDocumentTarget,
+  releasesRole,
+} from '../core/tuf/names.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { findTarget, trustIn } from '../core/tuf/repository-metadata.ts';
-import { imageLength, inspectImage, readImage } from './images.ts';
+import { contentOf } from '../core/tuf/verify.ts';
 import type { ImageSource, InspectedImage } from './images.ts';
+import { hashImages, measureImages, uploadImages } from './upload-images.ts';
+import type { ProgressListener } from './upload-images.ts';
 
 export class PublishError extends ExpectedError<
   /** The version is published with other images or on other terms. */
@@ -25,11 +33,8 @@ export type PublishOrder = Platform & {
   readonly notes: string | null;
   /** Root hash of the dm-verity tree that image `hash` holds for image `root`, or null. */
   readonly verityRootHash: string | null;
-};
-
-/** Told how far a long step is, so that a person can be shown it; `end` comes once for each `begin`. */
-export type ProgressListener = {
-  begin(label: string, totalBytes: number): { advance(bytes: number): void; end(): void };
+  /** The bytes of an in-toto statement about the images, or null. */
+  readonly provenance: Uint8Array | null;
 };
 
 export type PublishedImage = {
@@ -54,36 +59,61 @@ type PublishOptions = {
 };
 
 /**
- * Checks what can be checked, hashes the images, uploads them, and then commits the release document together with the
- * role that names it all. Whatever it throws, hosts see nothing of the release.
+ * Checks what can be checked, uploads the images while it hashes them, and then commits the release document together
+ * with the role that names it all. Whatever it throws, hosts see nothing of the release.
  */
 export async function publish(order: PublishOrder, options: PublishOptions): Promise<Published> {
-  const { repository, signers } = options;
+  const { repository, signers, listener } = options;
   const state = await repository.load();
   const document = releaseDocumentTarget(order);
   const role = releasesRole(order);
   refuseStrangers(state, role, signers);
-  const sources = await inspectAll(order, options.listener);
-  const images = sources.map((source) => ({
-    target: imageTarget({ ...order, ...source }),
-    length: source.length,
-    sha256: source.sha256,
-  }));
-  const release = releaseOf(order, sources, options.now);
-  const bytes = formatRelease(release);
-  if (findTarget(state, document) !== null) {
-    const published = parseRelease(await repository.readTarget(state, document));
-    refuseOtherRelease(state, { published, release, images });
-    return { isNew: false, release: published, document, images };
+  const statement = order.provenance === null ? null : parseProvenance(order.provenance);
+  const images = await measureImages(order.images, (image) => imageTarget({ ...order, ...image }));
+  // Without the hashes, so that nothing is sent for an order that contradicts itself.
+  const unhashed = { size: 0, sha256: '0'.repeat(64) };
+  formatRelease(
+    releaseOf(
+      order,
+      images.map((image) => ({ ...image, raw: unhashed })),
+      options.now,
+    ),
+  );
+  const isPublished = findTarget(state, document) !== null;
+  const inspected = isPublished
+    ? await hashImages(images, listener)
+    : await uploadImages(repository.storage, images, listener);
+  if (statement !== null) {
+    const sha256s = inspected.map(({ image, sha256, raw }) => ({
+      image,
+      sha256s: [sha256, raw.sha256],
+    }));
+    requireSubjects(statement, sha256s);
   }
-  for (const source of sources) await upload(order, source, options);
-  const add = images.map(({ target, ...file }) => ({ name: target, ...file }));
-  const addFiles = [{ name: document, bytes }];
+  const listed = inspected.map((image) => ({
+    target: imageTarget({ ...order, ...image }),
+    length: image.length,
+    sha256: image.sha256,
+  }));
+  const bytes = formatRelease(releaseOf(order, inspected, options.now));
+  const release = parseRelease(bytes);
+  if (isPublished) {
+    const published = parseRelease(await repository.readTarget(state, document));
+    refuseOtherRelease(state, { published, release, images: listed });
+    return { isNew: false, release: published, document, images: listed };
+  }
+  const add = listed.map(({ target, ...file }) => ({ name: target, ...file }));
+  const addFiles = [
+    { name: document, bytes },
+    ...(order.provenance === null
+      ? []
+      : [{ name: provenanceTarget(order), bytes: order.provenance }]),
+  ];
   await repository.commit({
     signers,
     edit: () => ({ roles: new Map([[role, { add, addFiles }]]) }),
   });
-  return { isNew: true, release, document, images };
+  return { isNew: true, release, document, images: listed };
 }
 
 /** Before gigabytes are hashed: may these keys sign this role at all? */
@@ -102,23 +132,11 @@ function refuseStrangers(state: RepositoryState, role: string, signers: readonly
   }
 }
 
-async function inspectAll(
-  { images }: PublishOrder,
-  listener: ProgressListener,
-): Promise<readonly InspectedImage[]> {
-  const inspected = [];
-  for (const image of images) {
-    const progress = listener.begin(`hash ${image.image}`, await imageLength(image));
-    try {
-      inspected.push(await inspectImage(image, (count) => progress.advance(count)));
-    } finally {
-      progress.end();
-    }
-  }
-  return inspected;
-}
-
-function releaseOf(order: PublishOrder, images: readonly InspectedImage[], now: Date): Release {
+function releaseOf(
+  order: PublishOrder,
+  images: readonly Pick<InspectedImage, 'image' | 'format' | 'raw'>[],
+  now: Date,
+): Release {
   const { variant, arch, version, minimumFrom, rollbackTo, notes, verityRootHash } = order;
   const entries = images.map(({ image, format, raw }) => {
     const target = imageTarget({ variant, arch, version, image, format });
@@ -138,8 +156,14 @@ function releaseOf(order: PublishOrder, images: readonly InspectedImage[], now: 
     rollbackTo,
     migrations: [],
     notes,
+    ...(order.provenance === null ? {} : { provenance: provenanceOf(order, order.provenance) }),
     createdAt: formatInstant(now),
   };
+}
+
+function provenanceOf(order: PublishOrder, bytes: Uint8Array): Release['provenance'] {
+  const { length, hashes } = contentOf(bytes);
+  return { target: provenanceTarget(order), length, sha256: hashes.sha256 };
 }
 
 /** A published version never changes: the same release again is fine, anything else is refused. */
@@ -172,29 +196,5 @@ function refuseOtherRelease(
         `rollbackTo ${published.rollbackTo.join(', ') || 'none'}, minimumFrom ${published.minimumFrom ?? 'none'}`,
       ],
     });
-  }
-}
-
-async function upload(
-  order: PublishOrder,
-  source: InspectedImage,
-  { repository, listener }: PublishOptions,
-): Promise<void> {
-  const progress = listener.begin(`upload ${source.image}`, source.length);
-  async function* counted() {
-    for await (const chunk of readImage(source)) {
-      progress.advance(chunk.length);
-      yield chunk;
-    }
-  }
-  try {
-    await repository.uploadTarget({
-      name: imageTarget({ ...order, ...source }),
-      size: source.length,
-      sha256: source.sha256,
-      open: counted,
-    });
-  } finally {
-    progress.end();
   }
 }

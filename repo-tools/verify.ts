@@ -11,7 +11,7 @@ import type { Storage } from '../adapters/storage/storage.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { MAX_LENGTHS, parseTargets } from '../core/tuf/metadata.ts';
 import type { TargetsMetadata } from '../core/tuf/metadata.ts';
-import type { ProgressListener } from './publish.ts';
+import type { ProgressListener } from './upload-images.ts';
 
 /** A client that trusts the first root cannot follow the repository to what is published now. */
 export class VerifyError extends ExpectedError<'verify/metadata'> {}

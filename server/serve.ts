@@ -40,7 +40,7 @@ export async function serve(
   await using opened = new AsyncDisposableStack();
   const signers = [];
   for (const source of options.onlineKey) {
-    signers.push(opened.use(await openSigner(source, { cwd, env })));
+    signers.push(opened.use(await openSigner(source, io)));
   }
   const storage = opened.use(
     await openers.openStorage(options.storage, { access: 'write', cwd, env }),

@@ -48,6 +48,50 @@ export async function uploadTarget(
   }
 }
 
+/** A target whose hash is known when its last byte has been read. */
+export type UnhashedSource = {
+  readonly name: string;
+  readonly size: number;
+  readonly source: AsyncIterable<Uint8Array>;
+  /** Of what `source` has yielded, in hex; asked for once, at its end. */
+  readonly sha256: () => string;
+};
+
+/**
+ * Puts a large target in one pass, under a content address that comes from the pass. If it is there already, it was sent
+ * for nothing: ask `findUploaded` before.
+ */
+export async function uploadHashedOnTheWay(
+  storage: Storage,
+  { name, size, source, sha256 }: UnhashedSource,
+): Promise<void> {
+  let object = '';
+  const late = (): string => {
+    object = targetObject(name, sha256());
+    return object;
+  };
+  try {
+    await storage.putStream(late, source, { size, cacheControl: 'immutable' });
+  } catch (error) {
+    if (!isStorageError(error, 'storage/already-there')) throw error;
+    if (!(await isThere(storage, object, size))) throw error;
+  }
+}
+
+/** By name: the hashes of the objects that are in the storage, published or not, for targets of this name and length. */
+export async function findUploaded(
+  storage: Storage,
+  targets: readonly { readonly name: string; readonly length: number }[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const lengths = new Map(targets.map(({ name, length }) => [name, length]));
+  const found = new Map<string, string[]>();
+  for await (const object of storage.list('targets/')) {
+    const [, sha256 = '', name = ''] = /^targets\/([0-9a-f]{64})\.(.+)$/.exec(object.name) ?? [];
+    if (lengths.get(name) === object.size) found.set(name, [...(found.get(name) ?? []), sha256]);
+  }
+  return found;
+}
+
 /** Puts a small target under its content address; the same bytes there already are fine. */
 export async function putTarget(
   storage: Storage,

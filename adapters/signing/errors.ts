@@ -13,6 +13,10 @@ export type SigningErrorCode =
   | 'signing/unsupported'
   /** The key is encrypted and the passphrase is missing or wrong. */
   | 'signing/passphrase'
+  /** The service or device that holds the key does not answer, or not in time. */
+  | 'signing/unavailable'
+  /** The key is there but may not be used now: disabled, or waiting to be deleted. */
+  | 'signing/disabled'
   /** A new key would have overwritten something. */
   | 'signing/exists'
   /** A new key could not be written; nothing is left behind. */

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { keyOf } from '../../core/tuf/keys.ts';
 import type { Key } from '../../core/tuf/keys.ts';
 import { SigningError } from './errors.ts';
-import { codeOf } from './open.ts';
+import { codeOf } from './read-text.ts';
 
 export const KEY_TYPES = ['ed25519', 'ecdsa-p256', 'rsa'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
@@ -42,7 +42,8 @@ function generatePair(
   }
 }
 
-async function writeNewFile(path: string, text: string | Buffer): Promise<void> {
+/** Never overwrites (`signing/exists`); mode 0600, durable on return, nothing left behind on failure. */
+export async function writeNewFile(path: string, text: string | Buffer): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   } catch (cause) {

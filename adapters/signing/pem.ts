@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { keyId, keyOf } from '../../core/tuf/keys.ts';
 import type { Key } from '../../core/tuf/keys.ts';
 import { SigningError } from './errors.ts';
+import type { Passphrases } from './passphrase.ts';
 import type { Signer } from './signer.ts';
 
 const signAsync = promisify(sign);
@@ -11,8 +12,8 @@ const signAsync = promisify(sign);
 export type PemOptions = {
   /** Where the text came from, for messages. */
   readonly source: string;
-  /** Asked only for encrypted keys; null if there is none. */
-  readonly passphrase: () => Promise<string | null>;
+  /** Asked only for encrypted keys. */
+  readonly passphrases: Passphrases;
 };
 
 /** A signer from a private key in PEM: PKCS#8, encrypted or not. Throws SigningError. */
@@ -41,7 +42,8 @@ export async function publicKeyFromPem(pem: string, options: PemOptions): Promis
   }
 }
 
-async function readPrivateKey(pem: string, options: PemOptions): Promise<KeyObject> {
+/** The private key in a PEM of PKCS#8, decrypted. Throws SigningError. */
+export async function readPrivateKey(pem: string, options: PemOptions): Promise<KeyObject> {
   const { source } = options;
   switch (labelOf(pem)) {
     case 'PRIVATE KEY':
@@ -70,8 +72,12 @@ function decode(pem: string, source: string): KeyObject {
   }
 }
 
-async function decrypt(pem: string, { source, passphrase }: PemOptions): Promise<KeyObject> {
-  const secret = await passphrase();
+async function decrypt(pem: string, { source, passphrases }: PemOptions): Promise<KeyObject> {
+  for (let tries = passphrases.tries; tries > 1; tries -= 1) {
+    const opened = decryptWith(pem, await passphrases.ask());
+    if ('privateKey' in opened) return opened.privateKey;
+  }
+  const secret = await passphrases.ask();
   if (secret === null) {
     throw new SigningError(
       'signing/passphrase',
@@ -81,19 +87,29 @@ async function decrypt(pem: string, { source, passphrase }: PemOptions): Promise
       },
     );
   }
+  const last = decryptWith(pem, secret);
+  if ('privateKey' in last) return last.privateKey;
+  // OpenSSL does not tell a wrong passphrase from damaged content.
+  throw new SigningError(
+    'signing/passphrase',
+    `${source} does not open with this passphrase, or is damaged`,
+    { cause: last.cause },
+  );
+}
+
+function decryptWith(
+  pem: string,
+  passphrase: string | null,
+): { readonly privateKey: KeyObject } | { readonly cause: unknown } {
   try {
-    return createPrivateKey({ key: pem, format: 'pem', passphrase: secret });
+    return { privateKey: createPrivateKey({ key: pem, passphrase: passphrase ?? '' }) };
   } catch (cause) {
-    // OpenSSL does not tell a wrong passphrase from damaged content.
-    throw new SigningError(
-      'signing/passphrase',
-      `${source} does not open with this passphrase, or is damaged`,
-      { cause },
-    );
+    return { cause };
   }
 }
 
-function profileKey(publicKey: KeyObject, source: string): Key {
+/** The TUF key of a public key, or `signing/unsupported`. */
+export function profileKey(publicKey: KeyObject, source: string): Key {
   try {
     return keyOf(publicKey);
   } catch (cause) {
@@ -109,6 +125,7 @@ async function signBytes(privateKey: KeyObject, key: Key, bytes: Uint8Array): Pr
   switch (key.keytype) {
     case 'ed25519':
       return signAsync(null, bytes, privateKey);
+    case 'ecdsa':
     case 'ecdsa-sha2-nistp256':
       return signAsync('sha256', bytes, { key: privateKey, dsaEncoding: 'der' });
     case 'rsa':

@@ -1,11 +1,13 @@
 import { StorageError } from './storage.ts';
+import type { StreamName } from './storage.ts';
 
 /** Passes a source on and throws `storage/size` as soon as it is longer, or ends shorter, than declared. */
 export async function* exactSize(
-  name: string,
+  streamed: StreamName,
   size: number,
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const name = typeof streamed === 'string' ? streamed : 'the streamed object';
   if (!Number.isSafeInteger(size) || size < 0) {
     throw new StorageError('storage/size', `${name}: size must be a whole number, got ${size}`);
   }

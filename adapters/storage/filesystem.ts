@@ -4,11 +4,20 @@ import { ensureFolder, syncFolder } from './durable-folder.ts';
 import { exactSize } from './exact-size.ts';
 import { attempt, errnoOf, translateFileError } from './file-errors.ts';
 import { withFileLock } from './file-lock.ts';
-import { checkName, checkPrefix, isObjectName } from './names.ts';
+import { checkName, checkPrefix, isObjectName, nameAtEnd } from './names.ts';
 import { readFileObject, statFile } from './object-file.ts';
 import { checkRange } from './ranges.ts';
 import { StorageError } from './storage.ts';
-import type { ByteRange, ETag, ObjectStat, PutOptions, Storage, StoredObject } from './storage.ts';
+import type {
+  ByteRange,
+  ETag,
+  ObjectStat,
+  PutOptions,
+  Storage,
+  StoredObject,
+  StreamName,
+  StreamOptions,
+} from './storage.ts';
 import {
   canBeLinked,
   removeAbandoned,
@@ -94,17 +103,19 @@ class FilesystemStorage implements Storage {
   }
 
   async putStream(
-    name: string,
+    name: StreamName,
     source: AsyncIterable<Uint8Array>,
-    { size }: { readonly size: number },
+    { size }: StreamOptions,
   ): Promise<ETag> {
-    const path = this.#pathOf(name);
     // Saves writing gigabytes for nothing; the link below decides.
-    if (await isThere(path, name)) throw alreadyThere(name);
+    if (typeof name === 'string' && (await isThere(this.#pathOf(name), name))) {
+      throw alreadyThere(name);
+    }
     const temporary = await this.#write(exactSize(name, size, source));
     try {
-      const { etag } = await statFile(temporary, name);
-      await this.#create(temporary, path, name);
+      const final = nameAtEnd(name);
+      const { etag } = await statFile(temporary, final);
+      await this.#create(temporary, this.#pathOf(final), final);
       return etag;
     } finally {
       await removeTemporary(temporary);

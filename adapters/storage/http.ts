@@ -2,7 +2,7 @@ import { guardedBody } from './guarded-body.ts';
 import { checkName } from './names.ts';
 import { beyondTheEnd, checkRange } from './ranges.ts';
 import { StorageError } from './storage.ts';
-import type { ByteRange, ObjectStat, Storage, StoredObject } from './storage.ts';
+import type { ByteRange, ObjectStat, Storage, StoredObject, StreamName } from './storage.ts';
 
 const PATIENCE_MS = 30_000;
 // What web servers and buckets answer for a name that does not exist; many say 403 to whoever may not list.
@@ -83,8 +83,9 @@ export function openHttpStorage({
     }
   }
 
-  async function denied(name: string): Promise<never> {
-    throw new StorageError('storage/denied', `${url} can only be read: ${name}`);
+  async function denied(name: StreamName): Promise<never> {
+    const what = typeof name === 'string' ? name : 'a stream';
+    throw new StorageError('storage/denied', `${url} can only be read: ${what}`);
   }
 
   return {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { exactSize } from './exact-size.ts';
-import { checkName, checkPrefix } from './names.ts';
+import { checkName, checkPrefix, nameAtEnd } from './names.ts';
 import { checkRange, spanOf } from './ranges.ts';
 import { StorageError } from './storage.ts';
 import type {
@@ -11,6 +11,8 @@ import type {
   PutOptions,
   Storage,
   StoredObject,
+  StreamName,
+  StreamOptions,
 } from './storage.ts';
 
 type Entry = { readonly bytes: Uint8Array; readonly etag: ETag };
@@ -52,15 +54,16 @@ class MemoryStorage implements Storage {
   }
 
   async putStream(
-    name: string,
+    name: StreamName,
     source: AsyncIterable<Uint8Array>,
-    { size }: { readonly size: number },
+    { size }: StreamOptions,
   ): Promise<ETag> {
-    checkName(name);
+    if (typeof name === 'string') checkName(name);
     const chunks: Uint8Array[] = [];
     for await (const chunk of exactSize(name, size, source)) chunks.push(Uint8Array.from(chunk));
-    this.#require(name, { kind: 'create-only' });
-    return this.#store(name, Buffer.concat(chunks));
+    const final = nameAtEnd(name);
+    this.#require(final, { kind: 'create-only' });
+    return this.#store(final, Buffer.concat(chunks));
   }
 
   async *list(prefix: string): AsyncGenerator<{ readonly name: string; readonly size: number }> {

@@ -1,4 +1,5 @@
 import { StorageError } from './storage.ts';
+import type { StreamName } from './storage.ts';
 
 const SEGMENT = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 // What every store can take: NAME_MAX of a Linux file system, and the longest key of S3.
@@ -13,6 +14,13 @@ export function checkName(name: string): void {
       `object name must be /-separated [A-Za-z0-9._-] without leading dots, got ${quote(name)}`,
     );
   }
+}
+
+/** The name of a streamed put whose source has ended, checked. */
+export function nameAtEnd(name: StreamName): string {
+  const final = typeof name === 'string' ? name : name();
+  checkName(final);
+  return final;
 }
 
 /** Throws `storage/name` unless some legal name begins with this prefix. */

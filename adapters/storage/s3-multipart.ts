@@ -12,7 +12,7 @@ import { headersOf, settle } from './s3-put.ts';
 import { newWriteId } from './s3-write-id.ts';
 import type { WriteId } from './s3-write-id.ts';
 import { StorageError } from './storage.ts';
-import type { CacheControl, ETag } from './storage.ts';
+import type { CacheControl, ETag, StreamOptions } from './storage.ts';
 
 const MIB = 1024 * 1024;
 const SMALLEST_PART = 8 * MIB;
@@ -20,7 +20,7 @@ const SMALLEST_PART = 8 * MIB;
 const MOST_PARTS = 10_000;
 const AT_ONCE = 3;
 // Stores may join gigabytes before they answer.
-const JOINING_MS = 10 * 60 * 1000;
+export const JOINING_MS = 10 * 60 * 1000;
 
 /**
  * Uploads in parts and makes the object appear in one create-only step. Holds at most `AT_ONCE` + 1 parts in memory; on
@@ -30,7 +30,49 @@ export async function uploadInParts(
   place: S3Place,
   name: string,
   source: AsyncIterable<Uint8Array>,
-  { size, cacheControl }: { readonly size: number; readonly cacheControl: CacheControl },
+  { size, cacheControl }: StreamOptions,
+): Promise<ETag> {
+  const parts = inParts(source, partSizeFor(size));
+  return createInParts(place, name, cacheControl, {
+    parts,
+    send: async (upload, { number, part: bytes, signal }) => {
+      const { ETag: etag } = await request(`uploading part ${number} of ${name}`, () =>
+        place.client.send(
+          new UploadPartCommand({
+            ...upload,
+            PartNumber: number,
+            Body: bytes,
+            ContentLength: bytes.byteLength,
+          }),
+          { ...patience(bytes.byteLength), abortSignal: signal },
+        ),
+      );
+      return etag;
+    },
+  });
+}
+
+export type MultipartUpload = {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly UploadId: string;
+};
+
+/** What an upload is made of, and how one part of it gets into the store; `send` gives the part's ETag. */
+export type PartSender<Part> = {
+  readonly parts: AsyncIterable<Part>;
+  readonly send: (
+    upload: MultipartUpload,
+    part: { readonly number: number; readonly part: Part; readonly signal: AbortSignal },
+  ) => Promise<string | undefined>;
+};
+
+/** Creates an object from parts in one create-only step; on any failure no part is left in the bucket. */
+export async function createInParts<Part>(
+  place: S3Place,
+  name: string,
+  cacheControl: CacheControl,
+  sender: PartSender<Part>,
 ): Promise<ETag> {
   const write = newWriteId();
   const { UploadId: uploadId } = await request(`starting to upload ${name}`, () =>
@@ -50,7 +92,7 @@ export async function uploadInParts(
   const upload = { Bucket: place.bucket, Key: place.keyOf(name), UploadId: uploadId };
   let isComplete = false;
   try {
-    const parts = await uploadParts(place, upload, inParts(source, partSizeFor(size)));
+    const parts = await sendParts(upload, sender);
     const etag = await complete(place, { name, upload, parts, write });
     isComplete = true;
     return etag;
@@ -59,24 +101,22 @@ export async function uploadInParts(
   }
 }
 
-type Upload = { readonly Bucket: string; readonly Key: string; readonly UploadId: string };
-
-async function uploadParts(
-  place: S3Place,
-  upload: Upload,
-  parts: AsyncIterable<Uint8Array>,
+async function sendParts<Part>(
+  upload: MultipartUpload,
+  { parts, send }: PartSender<Part>,
 ): Promise<CompletedPart[]> {
   const done: CompletedPart[] = [];
   const underWay = new Set<Promise<void>>();
   const stop = new AbortController();
   try {
-    let number = 0;
-    for await (const bytes of parts) {
-      number += 1;
-      const part = uploadPart(place, { upload, number, bytes, signal: stop.signal });
+    let count = 0;
+    for await (const part of parts) {
+      count += 1;
+      const number = count;
+      const sent = send(upload, { number, part, signal: stop.signal });
       // A part that failed stays in the set, so that the next wait meets its failure.
-      const task = part.then((completed) => {
-        done.push(completed);
+      const task = sent.then((etag) => {
+        done.push({ PartNumber: number, ETag: etag });
         underWay.delete(task);
       });
       task.catch(() => undefined);
@@ -93,35 +133,6 @@ async function uploadParts(
   }
 }
 
-async function uploadPart(
-  place: S3Place,
-  {
-    upload,
-    number,
-    bytes,
-    signal,
-  }: {
-    readonly upload: Upload;
-    readonly number: number;
-    readonly bytes: Uint8Array;
-    readonly signal: AbortSignal;
-  },
-): Promise<CompletedPart> {
-  const what = `uploading part ${number} of ${upload.Key}`;
-  const { ETag: etag } = await request(what, () =>
-    place.client.send(
-      new UploadPartCommand({
-        ...upload,
-        PartNumber: number,
-        Body: bytes,
-        ContentLength: bytes.byteLength,
-      }),
-      { ...patience(bytes.byteLength), abortSignal: signal },
-    ),
-  );
-  return { PartNumber: number, ETag: etag };
-}
-
 async function complete(
   place: S3Place,
   {
@@ -131,7 +142,7 @@ async function complete(
     write,
   }: {
     readonly name: string;
-    readonly upload: Upload;
+    readonly upload: MultipartUpload;
     readonly parts: CompletedPart[];
     readonly write: WriteId;
   },
@@ -160,7 +171,7 @@ async function complete(
   }
 }
 
-async function abort(place: S3Place, upload: Upload): Promise<void> {
+async function abort(place: S3Place, upload: MultipartUpload): Promise<void> {
   // The failure that led here is what the caller needs to know.
   await place.client
     .send(new AbortMultipartUploadCommand(upload), patience())

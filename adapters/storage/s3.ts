@@ -1,7 +1,7 @@
 import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { exactSize } from './exact-size.ts';
-import { checkName, checkPrefix, isObjectName } from './names.ts';
+import { checkName, checkPrefix, isObjectName, nameAtEnd } from './names.ts';
 import { checkRange } from './ranges.ts';
 import { openPlace, patience } from './s3-client.ts';
 import type { S3Place } from './s3-client.ts';
@@ -10,16 +10,18 @@ import { uploadInParts } from './s3-multipart.ts';
 import { proveConditionalPuts } from './s3-probe.ts';
 import { lookAt, putObject, refusal } from './s3-put.ts';
 import { getObject, headObject } from './s3-read.ts';
+import { uploadStaged } from './s3-staging.ts';
 import { formatS3Url, parseS3Url } from './s3-url.ts';
 import { StorageError } from './storage.ts';
 import type {
   ByteRange,
-  CacheControl,
   ETag,
   ObjectStat,
   PutOptions,
   Storage,
   StoredObject,
+  StreamName,
+  StreamOptions,
 } from './storage.ts';
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html: bytes of a key, its prefix included.
@@ -78,20 +80,31 @@ class S3Storage implements Storage {
   }
 
   async putStream(
-    name: string,
+    name: StreamName,
     source: AsyncIterable<Uint8Array>,
-    options: { readonly size: number; readonly cacheControl: CacheControl },
+    options: StreamOptions,
   ): Promise<ETag> {
-    this.#check(name);
     const condition = { kind: 'create-only' } as const;
-    // Saves sending gigabytes for nothing; the condition of the last step decides.
-    if ((await lookAt(this.#place, name)) !== undefined) throw refusal(condition, name);
+    if (typeof name === 'string') {
+      this.#check(name);
+      // Saves sending gigabytes for nothing; the condition of the last step decides.
+      if ((await lookAt(this.#place, name)) !== undefined) throw refusal(condition, name);
+    }
+    const nameIt = (): string => {
+      const final = nameAtEnd(name);
+      this.#check(final);
+      return final;
+    };
     const exact = exactSize(name, options.size, source);
-    if (options.size > IN_ONE_PUT) return uploadInParts(this.#place, name, exact, options);
+    if (options.size > IN_ONE_PUT) {
+      return typeof name === 'string'
+        ? uploadInParts(this.#place, name, exact, options)
+        : uploadStaged(this.#place, nameIt, exact, options);
+    }
     const chunks: Uint8Array[] = [];
     for await (const chunk of exact) chunks.push(Uint8Array.from(chunk));
     const { cacheControl } = options;
-    return putObject(this.#place, name, Buffer.concat(chunks), { condition, cacheControl });
+    return putObject(this.#place, nameIt(), Buffer.concat(chunks), { condition, cacheControl });
   }
 
   async *list(prefix: string): AsyncGenerator<{ readonly name: string; readonly size: number }> {

@@ -53,6 +53,14 @@ export type PutOptions = {
 export type CacheControl = 'immutable' | 'no-cache';
 
 /**
+ * The name of a streamed object, or a function that gives it once `source` has ended, for a name that comes from the
+ * bytes (their hash). A late name costs a bucket one copy within the store, so give the name itself where it is known.
+ */
+export type StreamName = string | (() => string);
+
+export type StreamOptions = { readonly size: number; readonly cacheControl: CacheControl };
+
+/**
  * Named objects in a folder, a bucket or memory. Names are relative, `/`-separated, of `[A-Za-z0-9._-]` segments that
  * do not begin with a dot. A put is atomic: a reader finds the old object, or the whole new one, never a part.
  * Every failure is a StorageError.
@@ -69,12 +77,13 @@ export interface Storage extends AsyncDisposable {
   put(name: string, bytes: Uint8Array, options: PutOptions): Promise<ETag>;
   /**
    * For large objects: create-only, in memory bounded by a few parts whatever the size. `size` is the exact number of
-   * bytes that `source` yields. A failure of `source` leaves nothing behind and is thrown as it is.
+   * bytes that `source` yields; `source` may use a chunk's memory again when the next one is asked for. A failure of
+   * `source` or of a late name leaves nothing behind and is thrown as it is.
    */
   putStream(
-    name: string,
+    name: StreamName,
     source: AsyncIterable<Uint8Array>,
-    options: { readonly size: number; readonly cacheControl: CacheControl },
+    options: StreamOptions,
   ): Promise<ETag>;
   /** Names that begin with `prefix`, in ascending order of their UTF-16 units. */
   list(prefix: string): AsyncIterable<{ readonly name: string; readonly size: number }>;

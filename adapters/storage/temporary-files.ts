@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { link, lstat, open, readdir, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attempt, errnoOf } from './file-errors.ts';
 
@@ -17,7 +18,7 @@ export async function writeTemporary(
     try {
       // Only our own calls are translated: what the source throws goes to the caller as it is.
       for await (const chunk of source) {
-        await attempt(`writing ${path}`, () => handle.writeFile(chunk));
+        await attempt(`writing ${path}`, () => writeAll(handle, chunk));
       }
       await attempt(`syncing ${path}`, () => handle.sync());
     } finally {
@@ -27,6 +28,13 @@ export async function writeTemporary(
   } catch (error) {
     await removeTemporary(path);
     throw error;
+  }
+}
+
+// FileHandle.writeFile would cut a chunk in pieces and wait for each.
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.byteLength;) {
+    at += (await handle.write(bytes, at)).bytesWritten;
   }
 }
 

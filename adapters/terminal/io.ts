@@ -1,3 +1,5 @@
+import type { AskSecret } from './ask-secret.ts';
+
 export type Output = {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
@@ -16,4 +18,6 @@ export type Io = {
   readonly now: () => Date;
   /** Aborted when the person or the system asks the process to stop. */
   readonly signal: AbortSignal;
+  /** Passphrases and PINs are asked here; absent where nobody sits at a terminal. */
+  readonly askSecret?: AskSecret | undefined;
 };

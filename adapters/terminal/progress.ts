@@ -1,6 +1,9 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Io } from './io.ts';
 
+// A transfer that ends within the clock's resolution has no rate to speak of.
+const SHORTEST_SECONDS = 0.001;
+
 /** Shows how far a transfer is: a bar on a terminal, else one line at its end. */
 export type Progress = {
   advance(bytes: number): void;
@@ -17,23 +20,31 @@ export function startProgress({ stderr, now }: Io, label: string, totalBytes: nu
         done += bytes;
       },
       end: () => {
-        const seconds = ((now().getTime() - startedMs) / 1000).toFixed(1);
-        stderr.write(`${label}: ${done} of ${totalBytes} bytes in ${seconds} s\n`);
+        const seconds = (now().getTime() - startedMs) / 1000;
+        const rate = formatBytes(Math.round(done / Math.max(seconds, SHORTEST_SECONDS)));
+        stderr.write(
+          `${label}: ${done} of ${totalBytes} bytes in ${seconds.toFixed(1)} s, ${rate}/s\n`,
+        );
       },
     };
   }
+  const startedMs = now().getTime();
+  let done = 0;
   const bar = new SingleBar(
     {
-      format: `${label} {bar} {percentage} % of {size} ETA {eta_formatted}`,
+      format: `${label} {bar} {percentage} % of {size}, {rate}/s, ETA {eta_formatted}`,
       stream: process.stderr,
       hideCursor: true,
     },
     Presets.shades_classic,
   );
-  bar.start(totalBytes, 0, { size: formatBytes(totalBytes) });
+  bar.start(totalBytes, 0, { size: formatBytes(totalBytes), rate: '-' });
   return {
     advance: (bytes) => {
-      bar.increment(bytes);
+      done += bytes;
+      const seconds = (now().getTime() - startedMs) / 1000;
+      const rate = done / Math.max(seconds, SHORTEST_SECONDS);
+      bar.increment(bytes, { rate: formatBytes(Math.round(rate)) });
     },
     end: () => {
       bar.stop();

@@ -11,6 +11,7 @@ import { translateTufError } from './errors.ts';
 import { fetchSmall, MetadataFetcher } from './fetcher.ts';
 import type { FetchOptions } from './fetcher.ts';
 import { flooredTime, isRaised, raisedFloor } from './floor.ts';
+import { keyMaterial } from './key-material.ts';
 import { followRoots } from './roots.ts';
 import { TrustedStore } from './trusted-store.ts';
 import type { TrustedMetadata } from './trusted-store.ts';
@@ -186,7 +187,9 @@ async function readScratch(
 
 /** One key under two ids would count twice towards a threshold. */
 function requireDistinctKeys({ root }: TrustedMetadataStore): void {
-  const materials = Object.values(root.signed.keys).map(({ keyVal }) => keyVal.public);
+  const materials = Object.values(root.signed.keys).map(({ keyVal }) =>
+    keyMaterial(keyVal.public ?? ''),
+  );
   if (new Set(materials).size === materials.length) return;
   throw new AgentError('agent/metadata', 'root: the same key stands under two key ids');
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { canonicalBytes } from './canonical.ts';
 import { TufError } from './errors.ts';
 
-/** A public key as TUF metadata holds it; the profile allows these three schemes and no other field. */
+/** A public key as TUF metadata holds it; these three schemes and no other field are read. */
 export type Key =
   | {
       readonly keytype: 'ed25519';
@@ -13,7 +13,8 @@ export type Key =
       readonly keyval: { readonly public: string };
     }
   | {
-      readonly keytype: 'ecdsa-sha2-nistp256';
+      /** `ecdsa` is what tuftool writes. It is read and never written: updog of 2024 refuses it. */
+      readonly keytype: 'ecdsa-sha2-nistp256' | 'ecdsa';
       readonly scheme: 'ecdsa-sha2-nistp256';
       /** SubjectPublicKeyInfo as PEM. */
       readonly keyval: { readonly public: string };
@@ -37,7 +38,7 @@ const keyShape = z.discriminatedUnion('keytype', [
     .readonly(),
   z
     .strictObject({
-      keytype: z.literal('ecdsa-sha2-nistp256'),
+      keytype: z.literal(['ecdsa-sha2-nistp256', 'ecdsa']),
       scheme: z.literal('ecdsa-sha2-nistp256'),
       keyval,
     })
@@ -47,11 +48,17 @@ const keyShape = z.discriminatedUnion('keytype', [
     .readonly(),
 ]);
 
+const RULE =
+  'must be a well-formed key: ed25519 in hex, P-256 or RSA of 2048 to 8192 bits as SubjectPublicKeyInfo PEM';
+
 /** A key of the profile in the one encoding that `keyOf` writes, so that one key has one id. */
-export const keySchema: z.ZodType<Key> = keyShape.refine(
-  isCanonical,
-  'must be a well-formed key: ed25519 in hex, P-256 or RSA of 2048 to 8192 bits as SubjectPublicKeyInfo PEM',
-);
+export const keySchema: z.ZodType<Key> = keyShape.refine(isCanonical, RULE);
+
+/**
+ * A key of the profile, or as tuftool writes it: PEM without its last line break, keytype `ecdsa`. So one key can have
+ * several ids, and who counts signatures must know that `keyMaterial` is the same.
+ */
+export const readableKeySchema: z.ZodType<Key> = keyShape.refine(isReadable, RULE);
 
 /** The TUF key of a public key. Throws `tuf/key` for kinds, curves and sizes outside the profile. */
 export function keyOf(publicKey: KeyObject): Key {
@@ -84,6 +91,11 @@ export function keyId(key: Key): string {
   return createHash('sha256').update(canonicalBytes(key)).digest('hex');
 }
 
+/** The same text for the same key, whatever its id. */
+export function keyMaterial(key: Key): string {
+  return key.keyval.public.trimEnd();
+}
+
 /** Whether `signatureHex` is this key's signature of these bytes; false for malformed signatures too. */
 export function isSignedBy(key: Key, bytes: Uint8Array, signatureHex: string): boolean {
   if (!/^(?:[0-9a-f]{2})+$/.test(signatureHex)) return false;
@@ -92,6 +104,7 @@ export function isSignedBy(key: Key, bytes: Uint8Array, signatureHex: string): b
   switch (key.keytype) {
     case 'ed25519':
       return verify(null, bytes, publicKey, signature);
+    case 'ecdsa':
     case 'ecdsa-sha2-nistp256':
       return verify('sha256', bytes, { key: publicKey, dsaEncoding: 'der' }, signature);
     case 'rsa':
@@ -107,6 +120,11 @@ export function isSignedBy(key: Key, bytes: Uint8Array, signatureHex: string): b
         signature,
       );
   }
+}
+
+/** The key as SubjectPublicKeyInfo PEM, the form in which public keys travel. */
+export function publicPemOf(key: Key): string {
+  return toKeyObject(key).export({ type: 'spki', format: 'pem' }).toString();
 }
 
 function toKeyObject(key: Key): KeyObject {
@@ -125,6 +143,16 @@ function isCanonical(key: Key): boolean {
   } catch {
     return false;
   }
+}
+
+function isReadable(key: Key): boolean {
+  if (key.keytype === 'ed25519') return isCanonical(key);
+  const ended = { public: key.keyval.public.replace(/\n?$/, '\n') };
+  return isCanonical(
+    key.keytype === 'rsa'
+      ? { ...key, keyval: ended }
+      : { ...key, keytype: key.scheme, keyval: ended },
+  );
 }
 
 /** Through the numbers of the key, so that compressed points and odd encodings come out the same. */

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { parseJson } from '../json.ts';
 import { canonicalBytes } from './canonical.ts';
 import { TufError } from './errors.ts';
-import { keyId, keySchema } from './keys.ts';
+import { keyId, keyMaterial, readableKeySchema } from './keys.ts';
 import type { Key } from './keys.ts';
 import { isDelegatedRoleName, isPathPattern, isTargetName } from './names.ts';
 
-/** The metadata files of TUF 1.0, field by field as their JSON holds them, in the subset of our profile. */
+/** The metadata files of TUF 1.0, field by field as their JSON holds them: our profile, and what tuftool writes. */
 export type Envelope<S> = { readonly signed: S; readonly signatures: readonly Signature[] };
 export type Signature = { readonly keyid: string; readonly sig: string };
 
@@ -14,7 +14,7 @@ type Signed<Type extends string> = {
   readonly _type: Type;
   readonly spec_version: string;
   readonly version: number;
-  /** Whole seconds with `Z`: `2030-01-01T00:00:00Z`. */
+  /** UTC with `Z`: `2030-01-01T00:00:00Z`. tuftool writes fractions of a second too; we read them and never write them. */
   readonly expires: string;
 };
 
@@ -79,9 +79,9 @@ const positive = z.int().min(1);
 const signedFields = {
   spec_version: z.string().regex(/^1\.\d+(\.\d+)?$/, 'must be a TUF 1 version'),
   version: positive,
-  expires: z.string().refine(isWholeSecond, 'must be a time like 2030-01-01T00:00:00Z'),
+  expires: z.string().refine(isInstant, 'must be a time like 2030-01-01T00:00:00Z'),
 };
-const keys = z.record(hex64, keySchema).readonly();
+const keys = z.record(hex64, readableKeySchema).readonly();
 const roleKeysFields = {
   keyids: z.array(hex64).readonly(),
   threshold: positive,
@@ -241,8 +241,13 @@ function checkKeys(
   roles: readonly (readonly [string, RoleKeys])[],
   addIssue: (message: string) => void,
 ): void {
+  const idOf = new Map<string, string>();
   for (const [id, key] of Object.entries(byId)) {
     if (keyId(key) !== id) addIssue(`key ${id} must have the id ${keyId(key)}`);
+    const other = idOf.get(keyMaterial(key));
+    // One key in two encodings would count twice towards a threshold.
+    if (other !== undefined) addIssue(`keys ${other} and ${id} are the same key`);
+    idOf.set(keyMaterial(key), id);
   }
   for (const [name, { keyids, threshold }] of roles) {
     if (new Set(keyids).size < keyids.length) addIssue(`${name} names a key twice`);
@@ -255,9 +260,12 @@ function checkKeys(
   }
 }
 
-function isWholeSecond(text: string): boolean {
-  const time = new Date(text);
-  return !Number.isNaN(time.getTime()) && time.toISOString().replace('.000Z', 'Z') === text;
+function isInstant(text: string): boolean {
+  const [, wholeSeconds] = /^(.{19})(?:\.\d{1,9})?Z$/.exec(text) ?? [];
+  if (wholeSeconds === undefined) return false;
+  // Written back it tells a day that does not exist, which Date would take for one of the next month.
+  const time = new Date(`${wholeSeconds}Z`);
+  return !Number.isNaN(time.getTime()) && time.toISOString() === `${wholeSeconds}.000Z`;
 }
 
 function withSortedKeys(value: unknown): unknown {

@@ -14,6 +14,9 @@ export type Platform = { readonly variant: string; readonly arch: string };
 const TOP_LEVEL_ROLES = ['root', 'targets', 'snapshot', 'timestamp'];
 const RELEASES_PREFIX = 'releases-';
 const DOCUMENT_SUFFIX = '-release.json';
+const PROVENANCE_SUFFIX = '-provenance.json';
+/** What stands in the place of an image name in the targets that are no images. */
+const RESERVED_IMAGE_NAMES: readonly string[] = ['release', 'provenance'];
 const SUFFIXES: Readonly<Record<ImageFormat, string>> = { raw: '', lz4: '.lz4', zstd: '.zst' };
 /** With the hash before it and a suffix of a storage behind it a name still fits into 255 bytes. */
 const MAX_NAME_LENGTH = 160;
@@ -83,8 +86,9 @@ export function imageTarget(
     readonly format: ImageFormat;
   },
 ): string {
-  if (!isImageName(release.image) || release.image === 'release') {
-    throw nameError('image name', '[a-z][a-z0-9_]*, at most 32, and not "release"', release.image);
+  if (!isImageName(release.image) || RESERVED_IMAGE_NAMES.includes(release.image)) {
+    const rule = '[a-z][a-z0-9_]*, at most 32, and not "release" or "provenance"';
+    throw nameError('image name', rule, release.image);
   }
   return `${releaseName(release)}-${release.image}${SUFFIXES[release.format]}`;
 }
@@ -92,6 +96,11 @@ export function imageTarget(
 /** `<variant>-<arch>-<version>-release.json`. Throws `tuf/name`. */
 export function releaseDocumentTarget(release: Platform & { readonly version: string }): string {
   return releaseName(release) + DOCUMENT_SUFFIX;
+}
+
+/** `<variant>-<arch>-<version>-provenance.json`: where its images come from. Throws `tuf/name`. */
+export function provenanceTarget(release: Platform & { readonly version: string }): string {
+  return releaseName(release) + PROVENANCE_SUFFIX;
 }
 
 /** The version whose release document the target of this platform is, null for other targets. */

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { SigningError } from '../../adapters/signing/errors.ts';
 import { createKeyFile, KEY_TYPES } from '../../adapters/signing/new-key.ts';
 import type { KeyType } from '../../adapters/signing/new-key.ts';
-import { readPassphrase } from '../../adapters/signing/open.ts';
+import { newPassphrase } from '../../adapters/signing/passphrase.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { keyId } from '../../core/tuf/keys.ts';
 
@@ -20,11 +19,11 @@ export function keyNewCommand(io: Io): Command {
     .description('Make a signing key in a new file, readable by you only')
     .addOption(new Option('--type <type>', 'kind of key').choices(KEY_TYPES).makeOptionMandatory())
     .requiredOption('--out <file>', 'file for the private key; must not exist')
-    .option('--encrypt', 'encrypt it with TIDEGATE_PASSPHRASE or TIDEGATE_PASSPHRASE_FILE')
+    .option('--encrypt', 'encrypt it: TIDEGATE_PASSPHRASE, TIDEGATE_PASSPHRASE_FILE, or asked')
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  tidegate key new --type ed25519 --out root1.pem')
     .action(async (options: Options) => {
-      const passphrase = options.encrypt === true ? await givenPassphrase(io) : null;
+      const passphrase = options.encrypt === true ? await newPassphrase(options.out, io) : null;
       const key = await createKeyFile(resolve(io.cwd, options.out), {
         type: options.type,
         passphrase,
@@ -33,14 +32,4 @@ export function keyNewCommand(io: Io): Command {
       const result = { keyId: id, type: options.type, file: options.out };
       io.stdout.write(`${options.json === true ? JSON.stringify(result) : id}\n`);
     });
-}
-
-async function givenPassphrase(io: Io): Promise<string> {
-  const passphrase = await readPassphrase(io);
-  if (passphrase === null || passphrase === '') {
-    throw new SigningError('signing/passphrase', '--encrypt needs a passphrase', {
-      hints: ['set TIDEGATE_PASSPHRASE, or TIDEGATE_PASSPHRASE_FILE to a file that holds it'],
-    });
-  }
-  return passphrase;
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { formatOfFile } from '../../adapters/compression/decompress.ts';
@@ -6,12 +7,16 @@ import { openSigner } from '../../adapters/signing/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
+import { ProvenanceError } from '../../core/provenance.ts';
 import { IMAGE_FORMATS } from '../../core/tuf/names.ts';
 import type { ImageFormat } from '../../core/tuf/names.ts';
 import type { ImageSource } from '../images.ts';
 import { publish } from '../publish.ts';
 import type { PublishOrder } from '../publish.ts';
 import { print, UsageError } from '../usage.ts';
+
+// Readers take small targets whole into memory, and refuse more than this.
+const MAX_PROVENANCE_BYTES = 16 * 1024 * 1024;
 
 type Options = {
   readonly variant: string;
@@ -23,6 +28,7 @@ type Options = {
   readonly minimumFrom?: string;
   readonly notes?: string;
   readonly verityRootHash?: string;
+  readonly provenance?: string;
   readonly releaseKey: readonly string[];
   readonly onlineKey: readonly string[];
   readonly json?: boolean;
@@ -47,6 +53,7 @@ export function publishCommand(io: Io): Command {
       '--verity-root-hash <hex>',
       'dm-verity root hash of image root with its tree in image hash',
     )
+    .option('--provenance <file>', 'in-toto statement about the images (SLSA), kept beside them')
     .requiredOption('--release-key <source...>', 'keys of the releases role')
     .requiredOption('--online-key <source...>', 'keys of snapshot and timestamp')
     .option('--json', 'print the result as one line of JSON')
@@ -60,13 +67,13 @@ export function publishCommand(io: Io): Command {
 }
 
 async function run(io: Io, url: string, options: Options): Promise<void> {
-  const order = orderOf(io, options);
+  const order = await orderOf(io, options);
   const { cwd, env } = io;
   await using storage = await openStorage(url, { access: 'write', cwd, env });
   await using keys = new AsyncDisposableStack();
   const signers = [];
   for (const source of [...options.releaseKey, ...options.onlineKey]) {
-    signers.push(keys.use(await openSigner(source, { cwd, env })));
+    signers.push(keys.use(await openSigner(source, io)));
   }
   const { isNew, release, document, images } = await publish(order, {
     repository: openRepository({ storage, now: io.now }),
@@ -84,7 +91,7 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
   ]);
 }
 
-function orderOf(io: Io, options: Options): PublishOrder {
+async function orderOf(io: Io, options: Options): Promise<PublishOrder> {
   const { variant, arch, version } = options;
   return {
     variant,
@@ -95,7 +102,25 @@ function orderOf(io: Io, options: Options): PublishOrder {
     minimumFrom: options.minimumFrom ?? null,
     notes: options.notes ?? null,
     verityRootHash: options.verityRootHash ?? null,
+    provenance:
+      options.provenance === undefined
+        ? null
+        : await readStatement(resolve(io.cwd, options.provenance)),
   };
+}
+
+async function readStatement(path: string): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new ProvenanceError('provenance/unreadable', `cannot read provenance ${path}`, { cause });
+  }
+  if (bytes.length <= MAX_PROVENANCE_BYTES) return bytes;
+  throw new ProvenanceError(
+    'provenance/unreadable',
+    `provenance may have ${MAX_PROVENANCE_BYTES} bytes, got ${bytes.length}`,
+  );
 }
 
 function imagesOf(io: Io, options: Options): readonly ImageSource[] {

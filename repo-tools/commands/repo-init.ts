@@ -52,7 +52,7 @@ async function init(io: Io, url: string, options: Options): Promise<void> {
   const threshold = thresholdOf(options.rootThreshold, sources.root.length);
   const orders = options.releaseKey.map(releaseKeyOption);
   await using keys = new AsyncDisposableStack();
-  const open = async (source: string) => keys.use(await openSigner(source, { cwd, env }));
+  const open = async (source: string) => keys.use(await openSigner(source, io));
   const root = [];
   for (const source of sources.root) root.push(await open(source));
   const targets = await open(sources.targets);

@@ -64,7 +64,7 @@ async function openRepositoryControl(
   );
   const signers = [];
   for (const source of access === 'look' ? [] : onlineKey) {
-    signers.push(opened.use(await openSigner(source, { cwd: io.cwd, env: io.env })));
+    signers.push(opened.use(await openSigner(source, io)));
   }
   const control = repositoryControl({ storage, signers, now: io.now, by: actor(io) });
   opened.move();
@@ -72,6 +72,6 @@ async function openRepositoryControl(
 }
 
 /** Who the history names when nobody has logged in anywhere. */
-function actor({ env }: Io): string {
+export function actor({ env }: Io): string {
   return env['TIDEGATE_ACTOR'] ?? `${env['USER'] ?? env['LOGNAME'] ?? 'unknown'}@${hostname()}`;
 }

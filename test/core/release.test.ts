@@ -43,6 +43,13 @@ describe('formatRelease', () => {
 });
 
 describe('parseRelease', () => {
+  it('reads a document that binds its provenance, and one of before there was any', () => {
+    const target = `${plain.variant}-${plain.arch}-${plain.version}-provenance.json`;
+    const provenance = { target, length: 7, sha256 };
+    expect(parse({ ...plain, provenance })).toEqual({ ...plain, provenance });
+    expect(parse(plain)).not.toHaveProperty('provenance');
+  });
+
   const { root } = release.images;
 
   it.each([
@@ -78,6 +85,11 @@ describe('parseRelease', () => {
     ['an image of another format', { images: { root: { ...root, format: 'zstd' } } }],
     ['an image under the name of another', { images: { boot: root } }],
     ['an image called release', { images: { release: root } }],
+    ['an image called provenance', { images: { provenance: root } }],
+    [
+      'the provenance of another release',
+      { provenance: { target: 'other-x86_64-1-provenance.json', length: 1, sha256 } },
+    ],
     ['a verity image that is not there', { verity: { ...release.verity, hashImage: 'tree' } }],
     [
       'a verity image named like a property',

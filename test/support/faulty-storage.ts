@@ -1,5 +1,5 @@
 import { StorageError } from '../../adapters/storage/storage.ts';
-import type { Storage } from '../../adapters/storage/storage.ts';
+import type { Storage, StreamName } from '../../adapters/storage/storage.ts';
 
 /** Whether the put that fails has taken effect: a crash just before it, or an answer lost just after it. */
 export type FaultPhase = 'before' | 'after';
@@ -28,7 +28,7 @@ export function faultyStorage(inner: Storage): FaultyStorage {
     return inner;
   }
 
-  async function counted<T>(name: string, put: (storage: Storage) => Promise<T>): Promise<T> {
+  async function counted<T>(name: StreamName, put: (storage: Storage) => Promise<T>): Promise<T> {
     const storage = live();
     const breaksNow = fault !== undefined && --fault.left === 0 ? fault : undefined;
     if (breaksNow !== undefined) {
@@ -37,7 +37,7 @@ export function faultyStorage(inner: Storage): FaultyStorage {
       if (breaksNow.phase === 'before') throw injected();
     }
     const result = await put(storage);
-    puts.push(name);
+    puts.push(typeof name === 'string' ? name : name());
     if (breaksNow !== undefined) throw injected();
     return result;
   }

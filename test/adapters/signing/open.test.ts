@@ -43,7 +43,7 @@ describe('openSigner', () => {
 
   it.each([
     ['a path without a scheme', 'key.pem', 'signing/source'],
-    ['a scheme that does not exist', 'aws-kms:alias/root', 'signing/source'],
+    ['a scheme that does not exist', 'vault:transit/root', 'signing/source'],
     ['no path', 'file:', 'signing/source'],
     ['a path with a zero byte', 'file:a\0b', 'signing/source'],
     ['a file that is not there', 'file:nothing.pem', 'signing/not-there'],

@@ -12,7 +12,7 @@ const PAIRS = {
 const PASSPHRASE = 'correct horse';
 
 function options(passphrase: string | null = null) {
-  return { source: 'file:key.pem', passphrase: async () => passphrase };
+  return { source: 'file:key.pem', passphrases: { tries: 1, ask: async () => passphrase } };
 }
 
 function plainPem(type: keyof typeof PAIRS): string {

@@ -363,6 +363,78 @@ export function describeStorageContract(label: string, open: () => Promise<Stora
       );
     });
 
+    describe('putStream under a late name', () => {
+      it.each([{ size: 0 }, { size: 1000 }, { size: 9 * 1024 * 1024 }])(
+        'names $size bytes by their hash, which is known at the end',
+        async ({ size }) => {
+          const storage = await setup();
+          const hash = createHash('sha256');
+          async function* hashed(): AsyncGenerator<Uint8Array, void, undefined> {
+            for await (const chunk of generated(size)) {
+              hash.update(chunk);
+              yield chunk;
+            }
+          }
+          const sha256 = await digest(generated(size));
+          const late = () => `targets/${hash.copy().digest('hex')}.a`;
+          const options = { size, cacheControl: 'immutable' } as const;
+          const etag = await storage.putStream(late, hashed(), options);
+          expect(await namesOf(storage, '')).toEqual([`targets/${sha256}.a`]);
+          const object = await storage.get(`targets/${sha256}.a`);
+          expect([object.size, object.etag]).toEqual([size, etag]);
+          expect(await digest(object.body)).toBe(sha256);
+        },
+      );
+
+      it.each([{ size: 1000 }, { size: 9 * 1024 * 1024 }])(
+        'refuses a name that is taken after $size bytes, and keeps the first object',
+        async ({ size }) => {
+          const storage = await setup();
+          await storage.put('a', Buffer.from('first'), CREATE);
+          const options = { size, cacheControl: 'immutable' } as const;
+          await expect(
+            storage.putStream(() => 'a', generated(size), options),
+          ).rejects.toMatchObject({ code: 'storage/already-there' });
+          expect((await collect((await storage.get('a')).body)).toString()).toBe('first');
+          expect(await namesOf(storage, '')).toEqual(['a']);
+        },
+      );
+
+      it('has exactly one winner of 4 that race', async () => {
+        const storage = await setup();
+        const size = 9 * 1024 * 1024;
+        const options = { size, cacheControl: 'immutable' } as const;
+        const results = await Promise.allSettled(
+          Array.from({ length: 4 }, () =>
+            storage.putStream(() => 'prize', generated(size), options),
+          ),
+        );
+        expect(codesOf(results)).toEqual(Array(3).fill('storage/already-there'));
+        expect((await storage.stat('prize')).size).toBe(size);
+        expect(await namesOf(storage, '')).toEqual(['prize']);
+      });
+
+      it.each([{ size: 1000 }, { size: 9 * 1024 * 1024 }])(
+        'leaves nothing of $size bytes when the name is no name, cannot be given, or is too early',
+        async ({ size }) => {
+          const storage = await setup();
+          const options = { size, cacheControl: 'immutable' } as const;
+          const failure = new Error('the bytes are not what they should be');
+          const fail = () => {
+            throw failure;
+          };
+          const put = storage.putStream(() => '../outside', generated(size), options);
+          await expect(put).rejects.toMatchObject({ code: 'storage/name' });
+          await expect(storage.putStream(fail, generated(size), options)).rejects.toBe(failure);
+          // Of a source that is too short, the name is never asked for.
+          await expect(storage.putStream(fail, generated(size - 1), options)).rejects.toMatchObject(
+            { code: 'storage/size' },
+          );
+          expect(await namesOf(storage, '')).toEqual([]);
+        },
+      );
+    });
+
     describe('list', () => {
       it('gives names and sizes in ascending order, by prefix', async () => {
         const storage = await setup();

@@ -65,6 +65,10 @@ describe('openFilesystemStorage', () => {
     }
     const wrongSize = { size: 9, cacheControl: 'immutable' } as const;
     await expect(storage.putStream('b', generated(8), wrongSize)).rejects.toThrow();
+    const tooLate = { size: 8, cacheControl: 'immutable' } as const;
+    for (const late of ['a', '../outside']) {
+      await expect(storage.putStream(() => late, generated(8), tooLate)).rejects.toThrow();
+    }
     expect(readdirSync(join(folder, '.tidegate', 'tmp'))).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import {
+  CreateMultipartUploadCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -6,6 +7,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { removeAbandonedStaging } from '../../../adapters/storage/s3-staging.ts';
 import { openStorage } from '../../../adapters/storage/open.ts';
 import type { PutOptions, Storage } from '../../../adapters/storage/storage.ts';
 import { collect, generated } from '../../support/bytes.ts';
@@ -450,6 +452,91 @@ describe('a big object', () => {
     await setup.direct.putStream('big', generated(size), { size, ...IMMUTABLE });
     const { body } = await setup.storage.get('big');
     await expect(collect(body)).rejects.toMatchObject({ code: 'storage/unavailable' });
+  });
+});
+
+describe('an object with a late name', () => {
+  const size = 9 * MIB;
+  const late = () => 'late';
+
+  it('leaves no staging key and no parts, whether it succeeds or fails', async () => {
+    const prefix = newPrefix();
+    await using storage = await open(gateway.storageUrl(prefix));
+    await storage.putStream(late, generated(size), { size, ...IMMUTABLE });
+    const fail = () => {
+      throw new Error('no name');
+    };
+    for (const [name, bytes] of [
+      [late, size],
+      [fail, size],
+      [late, size - 1],
+    ] as const) {
+      await expect(
+        storage.putStream(name, generated(bytes), { size, ...IMMUTABLE }),
+      ).rejects.toThrow();
+    }
+    expect(await keysOf(prefix)).toEqual([`${prefix}/late`]);
+    expect(await uploadsOf(prefix)).toEqual([]);
+  });
+
+  it('carries the headers of its final name, not those of its staging key', async () => {
+    const prefix = newPrefix();
+    await using storage = await open(gateway.storageUrl(prefix));
+    await storage.putStream(() => 'late.json', generated(size), { size, ...IMMUTABLE });
+    const head = await client.send(
+      new HeadObjectCommand({ Bucket: gateway.bucket, Key: `${prefix}/late.json` }),
+    );
+    expect([head.ContentType, head.CacheControl]).toEqual([
+      'application/json',
+      'public, max-age=31536000, immutable',
+    ]);
+  });
+
+  it('is refused, and the staging key removed, when the copy fails', async () => {
+    await using setup = await behind(async (request, forward) =>
+      'x-amz-copy-source' in request.headers ? errorAnswer(500, 'InternalError') : forward(),
+    );
+    await expect(
+      setup.storage.putStream(late, generated(size), { size, ...IMMUTABLE }),
+    ).rejects.toMatchObject({ code: 'storage/unavailable' });
+    expect([await keysOf(setup.prefix), await uploadsOf(setup.prefix)]).toEqual([[], []]);
+  }, 30_000);
+
+  it('loses to another writer who comes during the copy', async () => {
+    await using setup = await behind(async (request, forward) => {
+      if ('x-amz-copy-source' in request.headers) {
+        await setup.direct.put('late', Buffer.from('theirs'), CREATE);
+      }
+      return forward();
+    });
+    await expect(
+      setup.storage.putStream(late, generated(size), { size, ...IMMUTABLE }),
+    ).rejects.toMatchObject({ code: 'storage/already-there' });
+    expect(await textOf(setup.direct, 'late')).toBe('theirs');
+    expect(await keysOf(setup.prefix)).toEqual([`${setup.prefix}/late`]);
+  });
+
+  it('needs no permission to list uploads', async () => {
+    await using setup = await behind(async (request, forward) =>
+      request.url.searchParams.has('uploads') && request.method === 'GET'
+        ? errorAnswer(403, 'AccessDenied')
+        : forward(),
+    );
+    await setup.storage.putStream(late, generated(size), { size, ...IMMUTABLE });
+    expect((await setup.direct.stat('late')).size).toBe(size);
+  });
+
+  it('has its leftovers of killed writers removed after a week, never those of running ones', async () => {
+    const prefix = newPrefix();
+    const place = { client, bucket: gateway.bucket, keyOf: (name: string) => `${prefix}/${name}` };
+    const Bucket = gateway.bucket;
+    const Key = place.keyOf('.tidegate-staging/killed');
+    await client.send(new PutObjectCommand({ Bucket, Key, Body: 'half' }));
+    await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    await removeAbandonedStaging(place, Date.now());
+    expect([(await keysOf(prefix)).length, (await uploadsOf(prefix)).length]).toEqual([1, 1]);
+    await removeAbandonedStaging(place, Date.now() + 8 * 24 * 60 * 60 * 1000);
+    expect([await keysOf(prefix), await uploadsOf(prefix)]).toEqual([[], []]);
   });
 });
 

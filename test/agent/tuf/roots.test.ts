@@ -5,6 +5,8 @@ import { signMetadata } from '../../../adapters/repository/sign.ts';
 import { readChecked, writeChecked } from '../../../agent/durable.ts';
 import { refreshRepository } from '../../../agent/tuf/client.ts';
 import type { VerifiedRepository } from '../../../agent/tuf/client.ts';
+import { keyId as idOf } from '../../../core/tuf/keys.ts';
+import type { Key } from '../../../core/tuf/keys.ts';
 import { rootTrust } from '../../../core/tuf/verify.ts';
 import { hostWorld } from '../../support/host-world.ts';
 import type { HostWorld } from '../../support/host-world.ts';
@@ -26,9 +28,11 @@ function refresh(world: HostWorld): Promise<VerifiedRepository> {
 async function publishSecondRoot(
   world: HostWorld,
   signers = [world.signers.root1, world.signers.root3],
+  moreKeys: readonly Key[] = [],
 ): Promise<void> {
   const { root } = await world.repository.load();
-  const next = { ...root, version: 2 };
+  const added = Object.fromEntries(moreKeys.map((key) => [idOf(key), key]));
+  const next = { ...root, version: 2, keys: { ...root.keys, ...added } };
   const keyids = signers.map(({ keyId }) => keyId);
   const keys = Object.fromEntries(signers.map(({ keyId, key }) => [keyId, key]));
   const trust = { ...rootTrust(root, 'root'), keyids, keys, threshold: signers.length };
@@ -58,6 +62,15 @@ describe('the chain of roots', () => {
   it('does not go on with a root that too few of the old keys signed', async () => {
     await using world = await hostWorld();
     await publishSecondRoot(world, [world.signers.root1]);
+    await expect(refresh(world)).rejects.toMatchObject({ code: 'agent/metadata' });
+  });
+
+  it('does not go on with a root that holds one key in two encodings, which would count twice', async () => {
+    await using world = await hostWorld();
+    const { key } = world.signers.root3;
+    if (key.keytype !== 'rsa') throw new Error('this key must be PEM');
+    const again: Key = { ...key, keyval: { public: key.keyval.public.trimEnd() } };
+    await publishSecondRoot(world, undefined, [again]);
     await expect(refresh(world)).rejects.toMatchObject({ code: 'agent/metadata' });
   });
 

@@ -1,7 +1,14 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isSignedBy, keyId, keyOf, keySchema } from '../../../core/tuf/keys.ts';
+import {
+  isSignedBy,
+  keyId,
+  keyMaterial,
+  keyOf,
+  keySchema,
+  readableKeySchema,
+} from '../../../core/tuf/keys.ts';
 import type { Key } from '../../../core/tuf/keys.ts';
 
 const ed25519 = generateKeyPairSync('ed25519');
@@ -84,6 +91,34 @@ describe('keySchema', () => {
     ['null', null],
   ])('refuses %s', (_, value) => {
     expect(keySchema.safeParse(value).success).toBe(false);
+  });
+});
+
+describe('readableKeySchema', () => {
+  const foreign = (key: Key): Key => {
+    if (key.keytype === 'ed25519') return key;
+    const keyval = { public: key.keyval.public.trimEnd() };
+    return key.keytype === 'rsa' ? { ...key, keyval } : { ...key, keytype: 'ecdsa', keyval };
+  };
+
+  it.each(PAIRS)(
+    'reads a key of $type as tuftool writes it, and knows it again',
+    ({ key, make }) => {
+      const read = readableKeySchema.parse(foreign(key));
+      expect(isSignedBy(read, message, make().toString('hex'))).toBe(true);
+      expect(keyMaterial(read)).toBe(keyMaterial(key));
+      expect(readableKeySchema.parse(key)).toEqual(key);
+    },
+  );
+
+  const pem = keyOf(p256.publicKey).keyval.public;
+  it.each([
+    ['an extra field', { ...PAIRS[1]?.key, keyid_hash_algorithms: ['sha256'] }],
+    ['two line breaks at the end', { ...PAIRS[1]?.key, keyval: { public: `${pem}\n` } }],
+    ['other line breaks', { ...PAIRS[1]?.key, keyval: { public: pem.replaceAll('\n', '\r\n') } }],
+    ['an RSA key as ecdsa', { ...PAIRS[2]?.key, keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256' }],
+  ])('refuses %s', (_, value) => {
+    expect(readableKeySchema.safeParse(value).success).toBe(false);
   });
 });
 

@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { canonicalBytes } from '../../../core/tuf/canonical.ts';
-import { keyId } from '../../../core/tuf/keys.ts';
+import { keyId, keyOf } from '../../../core/tuf/keys.ts';
+import type { Key } from '../../../core/tuf/keys.ts';
 import {
   encodeEnvelope,
   parseRoot,
@@ -94,13 +96,20 @@ describe('parsing', () => {
     ['half a version', { version: 1.5 }],
     ['a version beyond exact numbers', { version: 2 ** 53 }],
     ['a version in text', { version: '1' }],
-    ['fractional seconds', { expires: '2040-01-01T00:00:00.000Z' }],
+    ['a local time', { expires: '2040-01-01T00:00:00' }],
+    ['a fraction without digits', { expires: '2040-01-01T00:00:00.Z' }],
+    ['minutes only', { expires: '2040-01-01T00:00Z' }],
     ['an offset', { expires: '2040-01-01T00:00:00+00:00' }],
     ['a day that does not exist', { expires: '2040-02-30T00:00:00Z' }],
     ['another major version of TUF', { spec_version: '2.0.0' }],
     ['a fraction, which canonical JSON does not know', { extra: 0.5 }],
   ])('refuses %s', (_, change) => {
     expectRefused(parseTimestamp, encode({ ...sample.timestamp, ...change }));
+  });
+
+  it('reads fractions of a second, which tuftool writes', () => {
+    const timestamp = { ...sample.timestamp, expires: '2040-01-01T00:00:00.936813246Z' };
+    expect(parseTimestamp(encode(timestamp), '').signed).toEqual(timestamp);
   });
 
   const meta = sample.timestamp.meta['snapshot.json'];
@@ -112,6 +121,21 @@ describe('parsing', () => {
     ['no snapshot', {}],
   ])('refuses a timestamp with %s', (_, change) => {
     expectRefused(parseTimestamp, encode({ ...sample.timestamp, meta: change }));
+  });
+
+  const ecdsa = keyOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey);
+  const twice = (one: Key) => {
+    const other: Key = { keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256', keyval: one.keyval };
+    return { [keyId(one)]: one, [keyId(other)]: other };
+  };
+
+  it('reads a key as tuftool writes it, whose signature is about those bytes', () => {
+    const keyval = { public: ecdsa.keyval.public.trimEnd() };
+    const foreign: Key = { keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256', keyval };
+    const root = { ...sample.root, keys: { ...sample.root.keys, [keyId(foreign)]: foreign } };
+    const read = parseRoot(encode(root), '');
+    expect(read.signed).toEqual(root);
+    expect(read.signedBytes).toEqual(canonicalBytes(root));
   });
 
   it('refuses a snapshot without targets', () => {
@@ -138,6 +162,7 @@ describe('parsing', () => {
       'a threshold of zero',
       { roles: { ...sample.root.roles, root: { keyids: [rootId], threshold: 0 } } },
     ],
+    ['one key in two encodings', { keys: { ...sample.root.keys, ...twice(ecdsa) } }],
     ['a role too many', { roles: { ...sample.root.roles, mirrors: sample.root.roles.root } }],
   ])('refuses a root with %s', (_, change) => {
     expectRefused(parseRoot, encode({ ...sample.root, ...change }));

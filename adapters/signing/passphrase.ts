@@ -1,0 +1,55 @@
+import { resolve } from 'node:path';
+import type { AskSecret } from '../terminal/ask-secret.ts';
+import { SigningError } from './errors.ts';
+import { readText } from './read-text.ts';
+
+export type SecretOptions = {
+  /** Relative paths start here. */
+  readonly cwd: string;
+  /** For encrypted keys: TIDEGATE_PASSPHRASE, or TIDEGATE_PASSPHRASE_FILE with the path of a file that holds it. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Asked when neither is set. */
+  readonly askSecret?: AskSecret | undefined;
+};
+
+/** Where the passphrase of one key comes from; `ask` is called up to `tries` times, and gives null if nobody knows it. */
+export type Passphrases = { readonly tries: number; readonly ask: () => Promise<string | null> };
+
+const TRIES_AT_A_PROMPT = 3;
+
+/** The passphrase for the key that `source` names: from the environment (one try), else asked (three). */
+export function passphrasesFor(source: string, options: SecretOptions): Passphrases {
+  const { env, askSecret } = options;
+  const isSet = env['TIDEGATE_PASSPHRASE'] ?? env['TIDEGATE_PASSPHRASE_FILE'];
+  if (isSet !== undefined || askSecret === undefined) {
+    return { tries: 1, ask: () => readPassphrase(options) };
+  }
+  return { tries: TRIES_AT_A_PROMPT, ask: () => askSecret(`Passphrase of ${source}`) };
+}
+
+/** A passphrase for a new key, never empty: from the environment, else asked twice. Throws `signing/passphrase`. */
+export async function newPassphrase(name: string, options: SecretOptions): Promise<string> {
+  const given = await readPassphrase(options);
+  if (given !== null && given !== '') return given;
+  const { askSecret } = options;
+  if (given === '' || askSecret === undefined) {
+    throw new SigningError('signing/passphrase', 'encrypting a key needs a passphrase', {
+      hints: ['set TIDEGATE_PASSPHRASE, or TIDEGATE_PASSPHRASE_FILE to a file that holds it'],
+    });
+  }
+  const first = await askSecret(`New passphrase of ${name}`);
+  if (first === '') throw new SigningError('signing/passphrase', 'a passphrase must not be empty');
+  if ((await askSecret('The same again')) !== first) {
+    throw new SigningError('signing/passphrase', 'the two passphrases differ');
+  }
+  return first;
+}
+
+/** TIDEGATE_PASSPHRASE, or the first line of TIDEGATE_PASSPHRASE_FILE, or null. Throws SigningError. */
+async function readPassphrase({ cwd, env }: SecretOptions): Promise<string | null> {
+  if (env['TIDEGATE_PASSPHRASE'] !== undefined) return env['TIDEGATE_PASSPHRASE'];
+  const file = env['TIDEGATE_PASSPHRASE_FILE'];
+  if (file === undefined) return null;
+  const text = await readText(resolve(cwd, file), 'the file of TIDEGATE_PASSPHRASE_FILE');
+  return text.split(/\r?\n/, 1)[0] ?? '';
+}
