@@ -14,7 +14,9 @@ import { keyPublicCommand } from '../repo-tools/commands/key-public.ts';
 import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
+import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
+import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
 import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
 import { rolloutChangeCommand } from '../repo-tools/commands/rollout-change.ts';
@@ -41,6 +43,8 @@ function buildProgram(io: Io): Command {
     repoInitCommand(io),
     repoStatusCommand(io),
     repoVerifyCommand(io),
+    repoRefreshCommand(io),
+    repoExpiryCommand(io),
     repoImportCommand(io),
   ]);
   program.addCommand(publishCommand(io));

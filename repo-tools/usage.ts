@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Io } from '../adapters/terminal/io.ts';
+import { parseDuration } from '../core/duration.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { parseInstant } from '../core/instant.ts';
 
@@ -17,6 +18,15 @@ export function instantOption(name: string, text: string): Date {
       `${name} must be an RFC 3339 time like 2026-03-01T12:00:00Z, got '${text}'`,
       { cause },
     );
+  }
+}
+
+/** The value of an option that must be a duration like '3 days', in milliseconds. */
+export function durationOption(name: string, text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (cause) {
+    throw new UsageError('usage/option', `${name} must be like '3 days', got '${text}'`, { cause });
   }
 }
 

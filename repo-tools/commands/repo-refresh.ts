@@ -1,0 +1,56 @@
+import { Command } from 'commander';
+import { openRepository } from '../../adapters/repository/repository.ts';
+import { openSigner } from '../../adapters/signing/open.ts';
+import { openStorage } from '../../adapters/storage/open.ts';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { parseExpiryPolicy } from '../../core/tuf/expiry-policy-file.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
+import { refreshRepository } from '../refresh.ts';
+import { print, readOptionFile } from '../usage.ts';
+
+type Options = {
+  readonly key: readonly string[];
+  readonly expiryPolicy?: string;
+  readonly onlyIfDue?: boolean;
+  readonly json?: boolean;
+};
+
+export function repoRefreshCommand(io: Io): Command {
+  return new Command('refresh')
+    .description('sign roles anew before they expire, with the content that they have')
+    .argument('<storage>', 'file:FOLDER or s3://BUCKET/PREFIX')
+    .requiredOption(
+      '--key <source...>',
+      'keys of snapshot and timestamp, and of more roles to renew',
+    )
+    .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
+    .option('--only-if-due', 'only what is due by the policy, so that cron may call it often')
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tidegate repo refresh s3://updates/repo --key file:keys/online.pem --only-if-due',
+    )
+    .action((storage: string, options: Options) => refresh(io, storage, options));
+}
+
+async function refresh(io: Io, url: string, options: Options): Promise<void> {
+  const policy =
+    options.expiryPolicy === undefined
+      ? DEFAULT_EXPIRY_POLICY
+      : parseExpiryPolicy(await readOptionFile(io, '--expiry-policy', options.expiryPolicy));
+  await using storage = await openStorage(url, { access: 'write', cwd: io.cwd, env: io.env });
+  await using keys = new AsyncDisposableStack();
+  const signers = [];
+  for (const source of options.key) signers.push(keys.use(await openSigner(source, io)));
+  const { renewed, left } = await refreshRepository(
+    openRepository({ storage, now: io.now, expiry: policy }),
+    { signers, now: io.now(), policy, isOnlyIfDue: options.onlyIfDue === true },
+  );
+  print(io, options.json, { renewed, left }, [
+    ...(renewed.length === 0 ? ['nothing to renew'] : []),
+    ...renewed.map(
+      ({ role, version, expires }) => `${role}: version ${version} expires ${expires}`,
+    ),
+    ...left.map((role) => `${role}: due, and its keys were not given`),
+  ]);
+}
