@@ -16,6 +16,7 @@ import type {
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import type { RepositoryMetadata } from '../../core/tuf/repository-metadata.ts';
 import {
+  contentOf,
   rootTrust,
   verifyContent,
   verifyNextRoot,
@@ -131,9 +132,13 @@ class VersionedFiles {
     this.#cache = cache;
   }
 
-  async find(name: string, limit: number): Promise<Uint8Array | null> {
-    const bytes =
-      this.#cache.get(name) ?? (await findObject(this.#storage, name, limit))?.bytes ?? null;
+  async find(
+    name: string,
+    limit: number,
+    from: 'cache' | 'storage' = 'cache',
+  ): Promise<Uint8Array | null> {
+    const kept = from === 'cache' ? this.#cache.get(name) : undefined;
+    const bytes = kept ?? (await findObject(this.#storage, name, limit))?.bytes ?? null;
     if (bytes !== null) this.used.set(name, bytes);
     return bytes;
   }
@@ -146,7 +151,10 @@ class VersionedFiles {
         `${name} may have ${limit} bytes, got ${meta.length}`,
       );
     }
-    const bytes = await this.find(name, limit);
+    // tuftool writes a role anew under its old version: a kept file that does not fit is no proof of damage.
+    const kept = this.#cache.get(name);
+    const isOutdated = kept !== undefined && contentOf(kept).hashes.sha256 !== meta.hashes.sha256;
+    const bytes = await this.find(name, limit, isOutdated ? 'storage' : 'cache');
     if (bytes === null) {
       throw new RepositoryError('repository/damaged', `${name} is published, but not there`);
     }

@@ -319,3 +319,54 @@ describe('foundRepository', () => {
     expect(state.rootFile.signatures).toHaveLength(2);
   });
 });
+
+describe('load', () => {
+  it('reads a role again that another tool wrote anew under its old version', async () => {
+    const { storage, repository, signers, state } = await setup();
+    const { targets } = state;
+    const trust = rootTrust(state.root, 'targets');
+    const file = await signMetadata(
+      'targets',
+      { ...targets, expires: EXPIRES },
+      { trust, signers: [signers.targets] },
+    );
+    const name = `metadata/${targets.version}.targets.json`;
+    await storage.delete(name);
+    await storage.put(name, file.bytes, {
+      condition: { kind: 'create-only' },
+      cacheControl: 'immutable',
+    });
+    const online = { signers: [signers.online] };
+    const snapshot = await signMetadata(
+      'snapshot',
+      {
+        ...state.snapshot,
+        version: state.snapshot.version + 1,
+        meta: {
+          ...state.snapshot.meta,
+          'targets.json': { version: targets.version, ...contentOf(file.bytes) },
+        },
+      },
+      { trust: rootTrust(state.root, 'snapshot'), ...online },
+    );
+    await storage.put(`metadata/${snapshot.signed.version}.snapshot.json`, snapshot.bytes, {
+      condition: { kind: 'create-only' },
+      cacheControl: 'immutable',
+    });
+    const meta = { version: snapshot.signed.version, ...contentOf(snapshot.bytes) };
+    const timestamp = await signMetadata(
+      'timestamp',
+      {
+        ...state.timestamp,
+        version: state.timestamp.version + 1,
+        meta: { 'snapshot.json': meta },
+      },
+      { trust: rootTrust(state.root, 'timestamp'), ...online },
+    );
+    await storage.put('metadata/timestamp.json', timestamp.bytes, {
+      condition: { kind: 'replace-if-unchanged', etag: state.timestampEtag },
+      cacheControl: 'no-cache',
+    });
+    expect((await repository.load()).targets.expires).toBe(EXPIRES);
+  });
+});
