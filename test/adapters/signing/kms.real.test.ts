@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -16,23 +16,37 @@ const KEYS = {
   p384: { spec: 'ECC_NIST_P384', pair: generateKeyPairSync('ec', { namedCurve: 'P-384' }) },
 };
 const PSS = ['-pkeyopt', 'rsa_padding_mode:pss', '-pkeyopt', 'rsa_pss_saltlen:digest'];
-const asked = z.object({ KeyId: z.string(), Message: z.string().optional() });
+const asked = z.object({
+  KeyId: z.string(),
+  Message: z.string().optional(),
+  MessageType: z.string().optional(),
+  SigningAlgorithm: z.string().optional(),
+});
+const ALGORITHMS: Readonly<Record<string, string>> = {
+  rsa: 'RSASSA_PSS_SHA_256',
+  p256: 'ECDSA_SHA_256',
+};
 const SCOPE = /Credential=test\/\d{8}\/eu-west-1\/kms\/aws4_request, .*Signature=[0-9a-f]{64}$/;
 
 function answer(action: string, body: string): object {
-  const { KeyId, Message = '' } = asked.parse(JSON.parse(body));
+  const { KeyId, Message = '', MessageType, SigningAlgorithm } = asked.parse(JSON.parse(body));
   const [name, key] = Object.entries(KEYS).find(([known]) => known === KeyId) ?? [];
   if (name === undefined || key === undefined) return { __type: KeyId };
   if (action === 'TrentService.GetPublicKey') {
     const PublicKey = key.pair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     return { KeySpec: key.spec, KeyUsage: 'SIGN_VERIFY', PublicKey };
   }
+  const digest = Buffer.from(Message, 'base64');
+  const isDigest = MessageType === 'DIGEST' && digest.length === 32;
+  if (action !== 'TrentService.Sign' || !isDigest || SigningAlgorithm !== ALGORITHMS[name]) {
+    return { __type: 'ValidationException' };
+  }
   const file = join(folder, name);
   writeFileSync(file, key.pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const options = ['-pkeyopt', 'digest:sha256', ...(name === 'rsa' ? PSS : [])];
   // OpenSSL, since Node cannot sign a digest that was made elsewhere.
   const signature = execFileSync('openssl', ['pkeyutl', '-sign', '-inkey', file, ...options], {
-    input: Buffer.from(Message, 'base64'),
+    input: digest,
   });
   return { Signature: signature.toString('base64') };
 }
@@ -60,6 +74,7 @@ beforeAll(async () => {
 afterAll(() => {
   server.close();
   server.closeAllConnections();
+  rmSync(folder, { recursive: true });
 });
 
 function open(name: string) {
