@@ -17,6 +17,7 @@ import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
 import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
+import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
 import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
 import { rolloutChangeCommand } from '../repo-tools/commands/rollout-change.ts';
@@ -41,6 +42,7 @@ function buildProgram(io: Io): Command {
   ]);
   group(program, 'repo', 'the repository of signed files', [
     repoInitCommand(io),
+    repoLintCommand(io),
     repoStatusCommand(io),
     repoVerifyCommand(io),
     repoRefreshCommand(io),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { addDelegations, addTargets } from '../../../core/tuf/edit.ts';
-import { assertProfile, lint, LINT_CHECKS } from '../../../core/tuf/lint.ts';
+import { assertProfile, lint } from '../../../core/tuf/lint.ts';
 import type { DelegatedRole, TargetFile, TargetsMetadata } from '../../../core/tuf/metadata.ts';
 import type { RepositoryMetadata } from '../../../core/tuf/repository-metadata.ts';
 import { fileOf, sampleKey, sampleMetadata } from '../../support/tuf-samples.ts';
@@ -47,27 +47,27 @@ const BROKEN: readonly (readonly [string, RepositoryMetadata])[] = [
   ['spec-version', { ...good, snapshot: { ...good.snapshot, spec_version: '1.0.31' } }],
   ['whole-second-expiry', { ...good, root: { ...root, expires: '2040-01-01T00:00:00.000Z' } }],
   [
-    'keys',
+    'key-ids',
     { ...good, root: { ...root, keys: { ...root.keys, ['a'.repeat(64)]: sampleKey().key } } },
   ],
   ['thresholds', withDelegation({ threshold: 2 })],
   ['key-once', { ...good, root: { ...root, keys: { ...root.keys, ...copyOfRootKey() } } }],
   ['sha256-only', withFile(NAME, { length: 1, hashes: twoHashes() })],
-  ['custom', withFile(NAME, { ...fileOf('x'), custom: {} })],
-  ['custom', withFile(NAME, { ...fileOf('x'), custom: { note: 'e\u0301' } })],
+  ['empty-custom', withFile(NAME, { ...fileOf('x'), custom: {} })],
+  ['normal-text', withFile(NAME, { ...fileOf('x'), custom: { note: 'e\u0301' } })],
   ['role-names', withDelegation({ name: 'Releases' })],
   ['flat-target-names', withFile('aws-x86_64-a/b', fileOf('x'))],
-  ['paths', withDelegation({ paths: ['aws-*-x'] })],
+  ['path-patterns', withDelegation({ paths: ['aws-*-x'] })],
   ['terminating', withDelegation({ terminating: false })],
   ['one-owner', withPlatform('aws-x86_64', 'aarch64')],
   ['delegated-names', withDelegation({ paths: ['aws-*'] })],
   ['delegated-names', withDelegation({ paths: ['aws-x86_64-*', 'manifest.json'] })],
   ['own-names', withFile('metal-x86_64-1.0.0-root', fileOf('x'))],
   ['delegations-only', { ...good, targets: addTargets(good.targets, { a: fileOf('x') }) }],
-  ['one-level', withRole((role) => ({ ...role, delegations: { keys: {}, roles: [] } }))],
+  ['one-level', withRole((role) => ({ ...role, delegations: deeper() }))],
   ['no-dangling-role', { ...good, delegated: new Map() }],
   ['no-dangling-role', { ...good, snapshot: { ...good.snapshot, meta: {} } }],
-  ['size', withRole((role) => addTargets(role, manyFiles(501)))],
+  ['target-count', withRole((role) => addTargets(role, manyFiles(501)))],
 ];
 
 function twoHashes() {
@@ -82,24 +82,42 @@ function manyFiles(count: number) {
   return Object.fromEntries(names.map((name) => [name, fileOf('x')]));
 }
 
+function deeper() {
+  const role = {
+    name: 'deeper',
+    keyids: [],
+    threshold: 1,
+    terminating: true,
+    paths: ['aws-x86_64-9*'],
+  };
+  return { keys: {}, roles: [role] };
+}
+
+// Every check has its broken repositories in test/repo-tools/lint.test.ts; here it is metadata that is not signed yet.
 describe('lint', () => {
   it('finds nothing in a repository as we make it', () => {
     expect(lint(good)).toEqual([]);
     expect(lint(withPlatform('aws', 'aarch64'))).toEqual([]);
+    // As tuftool writes it.
+    expect(lint(withRole((role) => ({ ...role, delegations: { keys: {}, roles: [] } })))).toEqual(
+      [],
+    );
   });
 
   it.each(BROKEN)('finds what breaks %s', (check, metadata) => {
     expect(lint(metadata).map((finding) => finding.check)).toContain(check);
   });
 
-  it('is tried above with every check that there is', () => {
-    const tried = new Set(BROKEN.map(([check]) => check));
-    expect(LINT_CHECKS.map(({ name }) => name).filter((name) => !tried.has(name))).toEqual([]);
-  });
-
   it('says what it found and why it matters', () => {
     expect(lint(withFile(NAME, { ...fileOf('x'), custom: {} }))).toEqual([
-      { check: 'custom', found: `${RELEASES}: ${NAME}`, reason: expect.stringContaining('tough') },
+      {
+        check: 'empty-custom',
+        severity: 'error',
+        where: RELEASES,
+        what: `${NAME}: custom is {}`,
+        reason: expect.stringContaining('tough'),
+        clients: ['tough', 'updog'],
+      },
     ]);
   });
 });

@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { openStorage } from '../../adapters/storage/open.ts';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { ExpectedError } from '../../core/errors.ts';
+import { LINT_CHECKS } from '../../core/tuf/lint.ts';
+import type { LintFinding } from '../../core/tuf/lint/check.ts';
+import { lintStorage } from '../lint.ts';
+import { print, UsageError } from '../usage.ts';
+
+/** Some client cannot read the repository, or reads it differently. */
+class LintError extends ExpectedError<'lint/findings'> {}
+
+type Options = { readonly root?: string; readonly json?: boolean };
+
+export function repoLintCommand(io: Io): Command {
+  return new Command('lint')
+    .description('check that every TUF client reads the metadata, in the same way')
+    .argument('<storage>', 'file:FOLDER, s3://BUCKET/PREFIX or http(s)://HOST/PATH')
+    .option('--root <file>', 'root metadata to begin with, instead of 1.root.json')
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText('after', '\nExample:\n  tidegate repo lint https://updates.example.com/repo')
+    .action((storage: string, options: Options) => lintRepository(io, storage, options));
+}
+
+async function lintRepository(io: Io, url: string, { root, json }: Options): Promise<void> {
+  const { cwd, env } = io;
+  const trusted = root === undefined ? {} : { root: await readRootFile(io, root) };
+  await using storage = await openStorage(url, { access: 'read', cwd, env });
+  const findings = await lintStorage(storage, { now: io.now(), ...trusted });
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  const warnings = findings.length - errors;
+  print(io, json, { checks: LINT_CHECKS.length, errors, warnings, findings }, [
+    ...findings.flatMap(findingLines),
+    `${LINT_CHECKS.length} checks, errors: ${errors}, warnings: ${warnings}`,
+  ]);
+  if (errors > 0) {
+    throw new LintError('lint/findings', `${url} breaks the profile, errors: ${errors}`);
+  }
+}
+
+async function readRootFile(io: Io, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(resolve(io.cwd, path));
+  } catch (cause) {
+    throw new UsageError('usage/file', `--root: cannot read ${path}`, { cause });
+  }
+}
+
+/** What and where, then why and who. */
+export function findingLines({
+  check,
+  severity,
+  where,
+  what,
+  reason,
+  clients,
+}: LintFinding): readonly string[] {
+  const who = clients.length === 0 ? '' : ` (${clients.join(', ')})`;
+  return [`${severity} ${check}: ${where}: ${what}`, `  ${reason}${who}`];
+}
