@@ -160,8 +160,8 @@ const KEYS: readonly LintFixture[] = [
     case: 'hex in upper case',
     keys: { online: (key) => set(key, ['keyval', 'public'], (hex: string) => hex.toUpperCase()) },
   },
-  { check: 'key-encoding', case: 'no key at all', ...keyWith(['keyval', 'public'], 'abc') },
-  { check: 'key-encoding', case: 'RSA of 1024 bits', privateKeys: { root3: small } },
+  { check: 'key-material', case: 'no key at all', ...keyWith(['keyval', 'public'], 'abc') },
+  { check: 'key-material', case: 'RSA of 1024 bits', privateKeys: { root3: small } },
   {
     check: 'key-fields',
     case: 'keyid_hash_algorithms',

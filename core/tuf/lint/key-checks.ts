@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalBytes } from '../canonical.ts';
-import { keySchema } from '../keys.ts';
+import { keyOf } from '../keys.ts';
 import type { LintCheck, Place } from './check.ts';
 import type { Facts, Ring } from './facts.ts';
 import { objectOf, show } from './raw.ts';
@@ -28,16 +28,27 @@ export const KEY_CHECKS: readonly LintCheck[] = [
     ),
   },
   {
+    name: 'key-material',
+    severity: 'error',
+    reason: 'a public key that is none, not of its keytype, or RSA outside 2048 to 8192 bits',
+    clients: ['tough', 'updog', 'tidegate'],
+    find: inKeys((key) => {
+      // A kind that is not of the profile is found elsewhere.
+      if (own(SCHEMES, show(key['keytype'])) !== key['scheme']) return null;
+      return canonicalForm(key) === null ? show(objectOf(key['keyval'])['public']) : null;
+    }),
+  },
+  {
     name: 'key-encoding',
     severity: 'error',
     reason:
-      'ed25519 keys are lower-case hex, P-256 and RSA keys (2048 to 8192 bits) SubjectPublicKeyInfo in PEM; other forms are refused, or give one key two ids',
-    clients: ['tough', 'updog', 'tidegate'],
-    find: inKeys(({ keytype, scheme, keyval }) => {
-      // A kind that is not of the profile has no encoding in it.
-      if (own(SCHEMES, show(keytype)) !== scheme) return null;
-      const bare = { keytype, scheme, keyval: { public: objectOf(keyval)['public'] } };
-      return keySchema.safeParse(bare).success ? null : show(bare.keyval.public);
+      'ed25519 keys are lower-case hex, P-256 and RSA keys SubjectPublicKeyInfo in PEM with its last line break; with a second form one key has a second id',
+    clients: ['tuf-js', 'tidegate'],
+    find: inKeys((key) => {
+      if (own(SCHEMES, show(key['keytype'])) !== key['scheme']) return null;
+      const form = canonicalForm(key);
+      const written = objectOf(key['keyval'])['public'];
+      return form === null || form === written ? null : show(written);
     }),
   },
   {
@@ -110,6 +121,18 @@ function inKeys(find: (key: JsonObject, id: string) => string | null) {
         return what === null ? [] : [{ where, what: `key ${show(id)}: ${what}` }];
       }),
     );
+}
+
+/** The public key as the profile writes it; null if it is none of its keytype. */
+function canonicalForm(key: JsonObject): string | null {
+  const publicKey = readPublicKey(key);
+  if (publicKey === null) return null;
+  try {
+    const { keytype, keyval } = keyOf(publicKey);
+    return keytype === key['keytype'] ? keyval.public : null;
+  } catch {
+    return null;
+  }
 }
 
 function own(table: Readonly<Record<string, string>>, name: string): string | undefined {
