@@ -378,3 +378,41 @@ describe('tidegate repo delegate', () => {
     expect(ran).toMatchObject({ code: 1, stderr: expect.stringContaining('one-owner') });
   });
 });
+
+describe('tidegate repo init --out', () => {
+  it('makes a repository whose keys no one person ever had together', async () => {
+    await using workplace = await makeWorkplace();
+    workplace.now = new Date();
+    for (const name of ['alice', 'bob', 'targets', 'online', 'release']) {
+      await workplace.must('key', 'new', '--type', 'ed25519', '--out', `K/${name}.pem`);
+      await workplace.must('key', 'public', `file:K/${name}.pem`, '--out', `${name}.pub`);
+    }
+    await workplace.must(
+      ...[
+        'repo',
+        'init',
+        'file:R',
+        '--root-key',
+        'file:alice.pub',
+        'file:bob.pub',
+        '--out',
+        'p.json',
+      ],
+      ...['--targets-key', 'file:targets.pub', '--online-key', 'file:online.pub'],
+      ...['--release-key', 'aws-k8s-1.32:x86_64=file:release.pub'],
+    );
+    expect((await workplace.run('repo', 'status', 'file:R')).code).toBe(1);
+    const apply = ['repo', 'root', 'apply', 'file:R', '--in', 'p.json', ...ONLINE];
+    for (const name of ['alice', 'targets', 'release']) {
+      await sign(workplace, 'p.json', `file:K/${name}.pem`);
+    }
+    expect(await workplace.run(...apply)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('1 of 2, missing'),
+    });
+    await sign(workplace, 'p.json', 'file:K/bob.pem');
+    await workplace.must(...apply);
+    await publishVersion(workplace, '1.0.0');
+    await workplace.must('repo', 'verify', 'file:R');
+  });
+});
