@@ -13,6 +13,8 @@ import { headerFindings, rangeFindings } from './verify/headers.ts';
 import { findingsOfLint } from './verify/lint-findings.ts';
 import { ObservedRepository } from './verify/observed.ts';
 import { readRoots } from './verify/roots.ts';
+import { saveCopy } from './verify/save.ts';
+import { rollbackFindings } from './verify/since.ts';
 import { checkTarget, listedTargets } from './verify/targets.ts';
 import type { ListedTarget, TargetFailure } from './verify/targets.ts';
 
@@ -35,6 +37,8 @@ export type VerifyReport = {
   readonly failures: readonly { readonly target: string; readonly reason: string }[];
   /** The most serious first; failures are among them. */
   readonly findings: readonly Finding[];
+  /** Whether the metadata is sound, and so was kept where it was asked for. */
+  readonly isSaved: boolean;
 };
 
 export type VerifyOptions = {
@@ -45,6 +49,10 @@ export type VerifyOptions = {
   readonly metadataOnly: boolean;
   /** Whether rules of the profile that keep only some clients from reading count. */
   readonly profile: boolean;
+  /** What is trusted from before; null if there is nothing to compare with. */
+  readonly since: RawRepository | null;
+  /** Where sound metadata is kept for the next time, or null. */
+  readonly save: Storage | null;
 };
 
 /**
@@ -54,7 +62,7 @@ export type VerifyOptions = {
  */
 export async function verifyRepository(
   storage: Storage,
-  { now, listener, horizonMs, metadataOnly, profile }: VerifyOptions,
+  { now, listener, horizonMs, metadataOnly, profile, since, save }: VerifyOptions,
 ): Promise<VerifyReport> {
   const observed = new ObservedRepository(storage);
   const roots = await readRoots(observed);
@@ -71,15 +79,21 @@ export async function verifyRepository(
   const listed = listedTargets(facts?.targets ?? [], { isConsistent });
   const failures = metadataOnly ? [] : await checkTargets(observed, listed, listener);
   const largest = listed.toSorted((a, b) => b.length - a.length)[0]?.object;
-  const findings = [
+  const inMetadata = [
     ...roots.findings,
     ...followed,
+    ...(since === null ? [] : await rollbackFindings(since, raw, observed)),
     ...(raw === null ? [] : missingFindings(raw, observed)),
     ...linted.filter(({ kind }) => profile || kind !== 'profile'),
+  ];
+  const findings = [
+    ...inMetadata,
     ...failures.map(({ kind, target, reason }) => errorIn(kind, target, reason)),
     ...headerFindings(observed, roots.end),
     ...(metadataOnly ? [] : await rangeFindings(observed, largest)),
   ];
+  const isSaved = save !== null && raw !== null && inMetadata.every(isHarmless);
+  if (isSaved) await saveCopy(save, raw);
   return {
     roots: roots.files.length,
     roles: raw === null ? [] : [raw.targets, ...raw.delegated.values()].flatMap(roleOf),
@@ -88,7 +102,13 @@ export async function verifyRepository(
     areTargetsChecked: !metadataOnly,
     failures: failures.map(({ target, reason }) => ({ target, reason })),
     findings: bySeriousness(findings),
+    isSaved,
   };
+}
+
+/** Whether hosts trust the metadata nevertheless. */
+function isHarmless({ kind, severity }: Finding): boolean {
+  return severity === 'warning' || kind === 'profile' || kind === 'expires-soon';
 }
 
 /** All metadata that can be read; null where there is no root to begin with, which the roots' findings tell. */
