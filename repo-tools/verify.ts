@@ -11,6 +11,7 @@ import type { Finding } from './verify/finding.ts';
 import { followFromEach } from './verify/follow.ts';
 import { headerFindings, rangeFindings } from './verify/headers.ts';
 import { findingsOfLint } from './verify/lint-findings.ts';
+import { missingFindings } from './verify/missing.ts';
 import { ObservedRepository } from './verify/observed.ts';
 import { readRoots } from './verify/roots.ts';
 import { saveCopy } from './verify/save.ts';
@@ -83,7 +84,7 @@ export async function verifyRepository(
     ...roots.findings,
     ...followed,
     ...(since === null ? [] : await rollbackFindings(since, raw, observed)),
-    ...(raw === null ? [] : missingFindings(raw, observed)),
+    ...(raw === null ? [] : await missingFindings(raw, observed)),
     ...linted.filter(({ kind }) => profile || kind !== 'profile'),
   ];
   const findings = [
@@ -119,18 +120,6 @@ async function readAll(observed: ObservedRepository): Promise<RawRepository | nu
     if (error instanceof RepositoryError && error.code === 'repository/not-there') return null;
     throw error;
   }
-}
-
-function missingFindings(
-  { missing }: RawRepository,
-  observed: ObservedRepository,
-): readonly Finding[] {
-  return missing.map((name) => {
-    const sight = observed.seen.get(`metadata/${name}`);
-    return sight?.kind === 'failed'
-      ? errorIn('transport', name, sight.what)
-      : errorIn('missing-metadata', name, 'is named by signed metadata and not there');
-  });
 }
 
 async function checkTargets(

@@ -9,7 +9,7 @@ import {
   set,
   targetsOf,
 } from '../support/broken-repositories.ts';
-import type { Breaking } from '../support/broken-repositories.ts';
+import type { Breaking, Holders } from '../support/broken-repositories.ts';
 import { makeWorkplace } from '../support/cli.ts';
 import { serveHosts } from '../support/host-server.ts';
 import type { Answer } from '../support/host-server.ts';
@@ -76,6 +76,22 @@ describe('tidegate repo verify', () => {
     const { asked } = await verify({ breaking: { roots: 5 } });
     const metadata = asked.filter((name) => name.startsWith('metadata/'));
     expect(metadata.toSorted()).toEqual([...new Set(metadata)].toSorted());
+  });
+
+  it('names the roots whose hosts are cut off, and those alone', async () => {
+    const ownKey = (signed: unknown, { root3 }: Holders) =>
+      set(signed, ['roles', 'root'], { keyids: [root3.id], threshold: 1 });
+    const { code, findings } = await verify({
+      breaking: {
+        roots: 12,
+        // The seventh is signed by a key of its own only, as after a takeover of the storage.
+        signed: { '7.root': ownKey },
+        signatures: { '7.root': (_, signAs) => [signAs('root3')] },
+      },
+    });
+    expect(code).toBe(65);
+    const stuck = findings.filter(({ what }) => what.includes('cannot update'));
+    expect(stuck.map(({ where }) => where)).toEqual(['1.root.json to 6.root.json']);
   });
 
   it.each<Served & { readonly case: string; readonly code: number; readonly found: object }>([
@@ -302,6 +318,27 @@ describe('tidegate repo verify', () => {
     expect(code).toBe(0);
     expect(findings).toEqual([
       expect.objectContaining({ severity: 'warning', what: expect.stringMatching(what) }),
+    ]);
+  });
+
+  it('warns of a file that the snapshot names although nobody delegates to it', async () => {
+    const { code, findings } = await verify({
+      breaking: {
+        signed: {
+          snapshot: (signed) => {
+            const old = { version: 7, length: 1, hashes: { sha256: 'ab'.repeat(32) } };
+            return set(signed, ['meta', 'retired.json'], old);
+          },
+        },
+      },
+    });
+    expect(code).toBe(0);
+    expect(findings).toEqual([
+      expect.objectContaining({
+        kind: 'missing-metadata',
+        severity: 'warning',
+        where: '7.retired.json',
+      }),
     ]);
   });
 
