@@ -78,6 +78,11 @@ describe('tidegate repo verify', () => {
     expect(metadata.toSorted()).toEqual([...new Set(metadata)].toSorted());
   });
 
+  it('takes 403 for the end of the roots, as buckets answer to who may not list', async () => {
+    const { code, findings } = await verify({ answers: { [NEXT_ROOT]: { status: 403 } } });
+    expect({ code, findings }).toEqual({ code: 0, findings: [] });
+  });
+
   it('names the roots whose hosts are cut off, and those alone', async () => {
     const ownKey = (signed: unknown, { root3 }: Holders) =>
       set(signed, ['roles', 'root'], { keyids: [root3.id], threshold: 1 });
