@@ -13,6 +13,8 @@ import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
 import { keyPublicCommand } from '../repo-tools/commands/key-public.ts';
 import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
+import { releaseListCommand } from '../repo-tools/commands/release-list.ts';
+import { releaseShowCommand } from '../repo-tools/commands/release-show.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
@@ -50,6 +52,10 @@ function buildProgram(io: Io): Command {
     repoImportCommand(io),
   ]);
   program.addCommand(publishCommand(io));
+  group(program, 'release', 'published releases and their terms', [
+    releaseListCommand(io),
+    releaseShowCommand(io),
+  ]);
   group(program, 'rollout', 'give releases to the fleet, and take them back', [
     rolloutStartCommand(io),
     rolloutListCommand(io),

@@ -36,17 +36,11 @@ export async function findRelease(
   state: RepositoryState,
   wanted: { readonly variant: string; readonly arch: string; readonly version: string },
 ): Promise<ReleaseRef> {
-  const siblings = publishedReleases(state).filter(
-    ({ variant, arch }) => variant === wanted.variant && arch === wanted.arch,
+  const isPublished = publishedReleases(state).some(
+    ({ variant, arch, version }) =>
+      variant === wanted.variant && arch === wanted.arch && version === wanted.version,
   );
-  if (!siblings.some(({ version }) => version === wanted.version)) {
-    const versions = siblings.map(({ version }) => version).join(', ');
-    throw new PublishedError(
-      'release/not-published',
-      `release ${wanted.version} of ${wanted.variant} ${wanted.arch} is not published`,
-      { hints: [versions === '' ? 'none of this variant and arch is' : `published: ${versions}`] },
-    );
-  }
+  if (!isPublished) throw notPublished(state, wanted);
   const document = releaseDocumentTarget(wanted);
   const release = parseRelease(await repository.readTarget(state, document));
   const { variant, arch, version, minimumFrom, rollbackTo, migrations } = release;
@@ -61,6 +55,22 @@ export async function findRelease(
     rollbackTo,
     migrations,
   };
+}
+
+/** The error for a release that is looked for in vain, with the versions that are there. */
+export function notPublished(
+  state: RepositoryState,
+  wanted: { readonly variant: string; readonly arch: string; readonly version: string },
+): PublishedError {
+  const versions = publishedReleases(state)
+    .filter(({ variant, arch }) => variant === wanted.variant && arch === wanted.arch)
+    .map(({ version }) => version)
+    .join(', ');
+  return new PublishedError(
+    'release/not-published',
+    `release ${wanted.version} of ${wanted.variant} ${wanted.arch} is not published`,
+    { hints: [versions === '' ? 'none of this variant and arch is' : `published: ${versions}`] },
+  );
 }
 
 /**
