@@ -13,6 +13,7 @@ import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
 import { keyPublicCommand } from '../repo-tools/commands/key-public.ts';
 import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
+import { releaseAmendCommand } from '../repo-tools/commands/release-amend.ts';
 import { releaseListCommand } from '../repo-tools/commands/release-list.ts';
 import { releaseShowCommand } from '../repo-tools/commands/release-show.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
@@ -55,6 +56,7 @@ function buildProgram(io: Io): Command {
   group(program, 'release', 'published releases and their terms', [
     releaseListCommand(io),
     releaseShowCommand(io),
+    releaseAmendCommand(io),
   ]);
   group(program, 'rollout', 'give releases to the fleet, and take them back', [
     rolloutStartCommand(io),

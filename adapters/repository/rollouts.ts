@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { compileManifest } from '../../core/compile.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { parseManifest } from '../../core/manifest.ts';
+import { releaseRefOf } from '../../core/release-ref.ts';
 import { parseRelease } from '../../core/release.ts';
 import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
 import { MANIFEST_TARGET, releaseDocumentTarget, ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
@@ -43,18 +44,7 @@ export async function findRelease(
   if (!isPublished) throw notPublished(state, wanted);
   const document = releaseDocumentTarget(wanted);
   const release = parseRelease(await repository.readTarget(state, document));
-  const { variant, arch, version, minimumFrom, rollbackTo, migrations } = release;
-  const images = Object.entries(release.images).map(([name, { target }]) => [name, target]);
-  return {
-    variant,
-    arch,
-    version,
-    document,
-    images: Object.fromEntries(images),
-    minimumFrom,
-    rollbackTo,
-    migrations,
-  };
+  return releaseRefOf(release);
 }
 
 /** The error for a release that is looked for in vain, with the versions that are there. */

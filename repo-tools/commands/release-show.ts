@@ -110,6 +110,10 @@ function documentLines({ release, document, images }: ReleaseView): readonly str
       : `hosts on it may be sent back to ${rollbackTo.join(', ')}`,
     ...(migrations.length === 0 ? [] : [`migrations: ${migrations.join(', ')}`]),
     `notes: ${notes ?? 'none'}`,
+    ...(release.amended ?? []).map(
+      ({ at, by, reason, before }) =>
+        `amended ${at} by ${by}: ${reason} (document before: SHA-256 ${before})`,
+    ),
   ];
 }
 
