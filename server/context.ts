@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
 import { readRollouts } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
@@ -23,7 +24,7 @@ import { VerbIntake } from './verb-intake.ts';
 import { WriteBehind } from './write-behind.ts';
 
 /** What a server is made of; it owns none of it. */
-export type ContextParts = {
+export type ContextParts = Patience & {
   readonly storage: Storage;
   readonly state: State;
   readonly signers: readonly Signer[];
@@ -54,7 +55,13 @@ export type Context = ContextParts & {
 /** Reads the repository and the outbox; both must be readable, and the keys the right ones. Starts no job. */
 export async function openContext(parts: ContextParts): Promise<Context> {
   const { storage, state, signers, now, log } = parts;
-  const repository = openRepository({ storage, now });
+  const { random, sleep } = parts;
+  const repository = openRepository({
+    storage,
+    now,
+    random,
+    ...(sleep === undefined ? {} : { sleep }),
+  });
   const published = await repository.load();
   requireServerKeys(published, signers);
   const rollouts = await readRollouts(repository, published);

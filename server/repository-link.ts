@@ -7,6 +7,7 @@ import {
 } from '../adapters/repository/rollouts.ts';
 import type { Rejected } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
+import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
 import { ROLLOUTS_ROLE } from '../core/tuf/names.ts';
 import type { Platform } from '../core/tuf/names.ts';
@@ -14,6 +15,7 @@ import type { Verb } from '../core/verb.ts';
 import type { Fleet, Published } from './fleet.ts';
 import { Mutex } from './mutex.ts';
 import { isRenewalDue } from './renewal.ts';
+import { commitRole, isRefusal } from './role-commit.ts';
 
 /** How the last try to reach the repository ended. */
 export type Contact =
@@ -68,6 +70,21 @@ export class RepositoryLink {
     });
   }
 
+  /** Publishes a role file that a publisher without online keys signed and stored. Throws CommitError if it must not be. */
+  commitRole(request: CommitRequest): Promise<CommitAnswer> {
+    return this.#work(async () => {
+      const { repository, signers, fleet, now } = this.#options;
+      const { state, changed } = await commitRole(request, {
+        repository,
+        signers,
+        rollouts: () => fleet.view.rollouts,
+        now: now(),
+      });
+      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      return { changed, snapshot: state.snapshot.version, timestamp: state.timestamp.version };
+    });
+  }
+
   /** Signs the server's roles anew if it is time. */
   renew(): Promise<void> {
     return this.#work(async () => {
@@ -108,7 +125,8 @@ export class RepositoryLink {
         this.#contact = { kind: 'ok', at: now() };
         return result;
       } catch (error) {
-        this.#contact = { kind: 'failed', at: now(), error };
+        // A request that must be refused says nothing of the repository.
+        if (!isRefusal(error)) this.#contact = { kind: 'failed', at: now(), error };
         throw error;
       }
     });

@@ -8,6 +8,7 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { compileManifest } from '../../core/compile.ts';
 import type { KeyHolders } from '../../core/tuf/edit.ts';
 import type { Platform } from '../../core/tuf/names.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import { print, UsageError } from '../usage.ts';
 
 type Options = {
@@ -17,6 +18,7 @@ type Options = {
   readonly onlineKey?: string;
   readonly singleKey?: string;
   readonly releaseKey: readonly string[];
+  readonly expiryPolicy?: string;
   readonly json?: boolean;
 };
 
@@ -36,6 +38,7 @@ export function repoInitCommand(io: Io): Command {
       '--release-key <variant:arch=source...>',
       'key that signs releases of a variant',
     )
+    .option('--expiry-policy <file>', 'TOML with root_expiration and the like')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -51,6 +54,7 @@ async function init(io: Io, url: string, options: Options): Promise<void> {
   const sources = sourcesOf(options);
   const threshold = thresholdOf(options.rootThreshold, sources.root.length);
   const orders = options.releaseKey.map(releaseKeyOption);
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using keys = new AsyncDisposableStack();
   const open = async (source: string) => keys.use(await openSigner(source, io));
   const root = [];
@@ -66,6 +70,7 @@ async function init(io: Io, url: string, options: Options): Promise<void> {
   await initRepository({
     storage,
     now,
+    expiry,
     root: { keys: root.map(({ key }) => key), threshold },
     targets: { keys: [targets.key], threshold: 1 },
     online: { keys: [online.key], threshold: 1 },

@@ -91,6 +91,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
     now: () => clock.now,
     random: () => 0.5,
+    sleep: async () => {},
     startTimer: () => () => {},
     ...change,
   };
