@@ -1,4 +1,4 @@
-import type { Repository } from '../adapters/repository/repository.ts';
+import type { Repository, RepositoryState } from '../adapters/repository/repository.ts';
 import {
   commitVerbs,
   findRelease,
@@ -9,12 +9,12 @@ import type { Rejected } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
-import { ROLLOUTS_ROLE } from '../core/tuf/names.ts';
+import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import type { Verb } from '../core/verb.ts';
 import type { Fleet, Published } from './fleet.ts';
 import { Mutex } from './mutex.ts';
-import { isRenewalDue } from './renewal.ts';
+import { isRenewalDue, ownRenewal } from './renewal.ts';
 import { commitRole, isRefusal } from './role-commit.ts';
 
 /** How the last try to reach the repository ended. */
@@ -26,6 +26,8 @@ export type RepositoryLinkOptions = {
   readonly repository: Repository;
   readonly signers: readonly Signer[];
   readonly fleet: Fleet;
+  /** When the server's roles are due. */
+  readonly expiry: ExpiryPolicy;
   readonly now: () => Date;
   /** Called for every new published state, whoever made it. */
   readonly onCommit: () => void;
@@ -85,16 +87,18 @@ export class RepositoryLink {
     });
   }
 
-  /** Signs the server's roles anew if it is time. */
+  /** Whether one of the server's roles should be signed anew by now. */
+  isRenewalDue(): boolean {
+    const { fleet } = this.#options;
+    return isRenewalDue(fleet.view.published.state, this.#renewalOrder());
+  }
+
+  /** Signs those of the server's roles anew that are due. */
   renew(): Promise<void> {
     return this.#work(async () => {
-      const { repository, signers, now } = this.#options;
-      const state = await repository.commit({
-        signers,
-        edit: (before) => ({
-          roles: isRenewalDue(before, now()) ? new Map([[ROLLOUTS_ROLE, {}]]) : new Map(),
-        }),
-      });
+      const { repository, signers } = this.#options;
+      const edit = (before: RepositoryState) => ownRenewal(before, this.#renewalOrder());
+      const state = await repository.commit({ signers, edit });
       this.#publish({ state, rollouts: await readRollouts(repository, state) });
     });
   }
@@ -109,6 +113,11 @@ export class RepositoryLink {
       if (!(error instanceof PublishedError) || !(await this.follow())) throw error;
       return await find();
     }
+  }
+
+  #renewalOrder() {
+    const { signers, now, expiry } = this.#options;
+    return { signers, now: now(), policy: expiry };
   }
 
   #publish({ state, rollouts }: Published): void {
