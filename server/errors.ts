@@ -41,6 +41,8 @@ export class CommitError extends ExpectedError<
   | 'commit/file'
   /** The file lists a target that was never uploaded. */
   | 'commit/target'
+  /** A release document cannot be read, or does not fit to what is listed beside it. */
+  | 'commit/document'
   /** A published image would get other bytes. */
   | 'commit/exists'
   /** A release would vanish that a rollout gives to hosts. */

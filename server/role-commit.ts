@@ -11,6 +11,7 @@ import type { SignedMetadata, TargetsMetadata } from '../core/tuf/metadata.ts';
 import { platformOfRole } from '../core/tuf/names.ts';
 import { contentOf } from '../core/tuf/verify.ts';
 import { CommitError } from './errors.ts';
+import { requireReadableReleases } from './release-checks.ts';
 import { requireKept, requireSamePublished, requireTrusted } from './role-checks.ts';
 
 export type RoleCommitOptions = {
@@ -57,6 +58,7 @@ export async function commitRole(
         file ??= await readRoleFile(repository, request);
         requireTrusted(before, role, { file, now });
         requireSamePublished(before, role, file.signed);
+        await requireReadableReleases(repository.storage, before, { role, after: file.signed });
         requireKept(before, { role, after: file.signed, rollouts: rollouts() });
         return { roles: new Map(), adopted: new Map([[role, file]]) };
       },

@@ -5,6 +5,8 @@ import { signMetadata } from '../../adapters/repository/sign.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
+import { formatRelease, parseRelease } from '../../core/release.ts';
+import type { Release } from '../../core/release.ts';
 import type { TargetsMetadata } from '../../core/tuf/metadata.ts';
 import { releasesRole } from '../../core/tuf/names.ts';
 import { contentOf } from '../../core/tuf/verify.ts';
@@ -69,6 +71,14 @@ function post({ agent }: Server, body: object) {
     .post(COMMIT)
     .set('authorization', `Bearer ${'a'.repeat(43)}`)
     .send(body);
+}
+
+/** The document of release 1.1.0 on other terms. */
+async function amended({ storage }: Server): Promise<Release> {
+  const repository = openPatient(storage);
+  const name = `${PREFIX}-1.1.0-release.json`;
+  const release = parseRelease(await repository.readTarget(await repository.load(), name));
+  return { ...release, notes: 'https://example.com/notes' };
 }
 
 async function snapshotOf(storage: Storage) {
@@ -302,9 +312,44 @@ describe('POST /api/v1/repository/commit', () => {
     await using server = await setup();
     const name = `${PREFIX}-1.1.0-release.json`;
     const order = await store(server.storage, server.signers.release, {
-      replace: [{ name, bytes: Buffer.from('{}') }],
+      replace: [{ name, bytes: formatRelease(await amended(server)) }],
     });
     expect((await post(server, order)).status).toBe(200);
+  });
+
+  it.each([
+    { case: 'cannot be read', change: () => Buffer.from('{}') },
+    {
+      case: 'speaks of another release',
+      change: (release: Release) => {
+        const text = new TextDecoder().decode(formatRelease({ ...release, rollbackTo: [] }));
+        return Buffer.from(text.replaceAll('1.1.0', '1.0.0'));
+      },
+    },
+    {
+      case: 'names an image that is not listed',
+      change: ({ images, ...release }: Release) =>
+        formatRelease({
+          ...release,
+          images: {
+            ...images,
+            more: {
+              target: `${PREFIX}-1.1.0-more`,
+              format: 'raw',
+              size: 1,
+              sha256: 'ab'.repeat(32),
+            },
+          },
+        }),
+    },
+  ])('refuses a release document that $case', async ({ change }) => {
+    await using server = await setup();
+    const bytes = change(await amended(server));
+    const order = await store(server.storage, server.signers.release, {
+      replace: [{ name: `${PREFIX}-1.1.0-release.json`, bytes }],
+    });
+    const answer = await post(server, order);
+    expect([answer.status, answer.body.code]).toEqual([422, 'commit/document']);
   });
 
   it.each(['before', 'after'] as const)(
