@@ -36,6 +36,29 @@ export type RollBackRequest = z.infer<typeof rollBackRequestSchema>;
 /** Body of `GET /api/v1/rollouts`, oldest rollout first. */
 export const rolloutListSchema = z.object({ rollouts: z.array(rolloutViewSchema) });
 
+/** Answer of `POST /api/v1/repository/refresh`: the timestamp that the server knows now, and whether that is news. */
+export const refreshAnswerSchema = z.object({ changed: z.boolean(), timestamp: z.int() });
+
+/** Body of `POST /api/v1/repository/commit`: a signed role file that is in the storage and is to be published. */
+export const commitRequestSchema = z.strictObject({
+  /** `releases-<variant>-<arch>`. */
+  role: z.string().max(200),
+  version: z.int().min(1),
+  /** The published version that the file was made on top of; if another one is published by now, it is refused. */
+  after: z.int().min(0),
+  /** Of the file, in hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+});
+export type CommitRequest = z.infer<typeof commitRequestSchema>;
+
+/** The versions that are published now; `changed` is false if the file was published before. */
+export const commitAnswerSchema = z.object({
+  changed: z.boolean(),
+  snapshot: z.int(),
+  timestamp: z.int(),
+});
+export type CommitAnswer = z.infer<typeof commitAnswerSchema>;
+
 /** Every error of the API (RFC 9457); `code` is the stable name of what went wrong. */
 export const problemSchema = z.object({
   type: z.string(),

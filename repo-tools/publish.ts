@@ -14,6 +14,7 @@ import {
 import type { Platform } from '../core/tuf/names.ts';
 import { findTarget, trustIn } from '../core/tuf/repository-metadata.ts';
 import { contentOf } from '../core/tuf/verify.ts';
+import type { CommitRole } from './commit-role.ts';
 import type { ImageSource, InspectedImage } from './images.ts';
 import { hashImages, measureImages, uploadImages } from './upload-images.ts';
 import type { ProgressListener } from './upload-images.ts';
@@ -53,7 +54,9 @@ export type Published = {
 
 type PublishOptions = {
   readonly repository: Repository;
+  /** Keys of the releases role. */
   readonly signers: readonly Signer[];
+  readonly commit: CommitRole;
   readonly now: Date;
   readonly listener: ProgressListener;
 };
@@ -109,10 +112,7 @@ export async function publish(order: PublishOrder, options: PublishOptions): Pro
       ? []
       : [{ name: provenanceTarget(order), bytes: order.provenance }]),
   ];
-  await repository.commit({
-    signers,
-    edit: () => ({ roles: new Map([[role, { add, addFiles }]]) }),
-  });
+  await options.commit(role, { add, addFiles });
   return { isNew: true, release, document, images: listed };
 }
 

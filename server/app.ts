@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { answerErrors, refuseUnknown } from './answer-errors.ts';
 import { measure } from './measure.ts';
 import { checkInRoute } from './routes/check-in.ts';
+import { commitRoute } from './routes/commit.ts';
 import { healthRoute } from './routes/health.ts';
 import { hostRoute } from './routes/host.ts';
 import { metricsRoute } from './routes/metrics.ts';
@@ -29,7 +30,7 @@ export function createApp(context: Context): Express {
   app.use(repositoryRoute(context));
   app.use('/api/v1', requireToken(context));
   app.use(rolloutsRoute(context), rolloutRoute(context), rolloutChangesRoute(context));
-  app.use(refreshRoute(context), hostRoute(context));
+  app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
   app.use(refuseUnknown);
   app.use(answerErrors(context));
   return app;

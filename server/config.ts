@@ -1,7 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BlockList, isIP } from 'node:net';
 import { ExpectedError } from '../core/errors.ts';
 import { parseDuration } from '../core/duration.ts';
+import { parseExpiryPolicy } from '../core/tuf/expiry-policy-file.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../core/tuf/lifetimes.ts';
+import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 
 /** The server was called wrongly: exit code 2. */
@@ -11,6 +15,7 @@ export class ServeUsageError extends ExpectedError<
   | 'usage/host-auth'
   | 'usage/state'
   | 'usage/interval'
+  | 'usage/file'
   | 'usage/log-level'
 > {}
 
@@ -25,6 +30,7 @@ export type ServeOptions = {
   readonly listen: string;
   readonly checkInInterval?: string | undefined;
   readonly followInterval: string;
+  readonly expiryPolicy?: string | undefined;
   readonly logLevel: string;
   readonly unsafeNoHostAuth?: boolean | undefined;
 };
@@ -123,6 +129,21 @@ function tokenFileOf(state: string, cwd: string): string {
     );
   }
   return join(dirname(resolve(cwd, path)), 'token');
+}
+
+/** The policy in the file that `--expiry-policy` names; the default policy without one. */
+export async function readExpiry(
+  { expiryPolicy: path }: Pick<ServeOptions, 'expiryPolicy'>,
+  cwd: string,
+): Promise<ExpiryPolicy> {
+  if (path === undefined) return DEFAULT_EXPIRY_POLICY;
+  let text: string;
+  try {
+    text = await readFile(resolve(cwd, path), 'utf8');
+  } catch (cause) {
+    throw new ServeUsageError('usage/file', `--expiry-policy: cannot read ${path}`, { cause });
+  }
+  return parseExpiryPolicy(text);
 }
 
 function logLevelOf(text: string): LogLevel {

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
+import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
 import { readRollouts } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { State, StoredVerb } from '../adapters/state/state.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
 import { parseVerb } from '../core/verb-json.ts';
+import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Verb } from '../core/verb.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { ServerError } from './errors.ts';
@@ -23,7 +25,7 @@ import { VerbIntake } from './verb-intake.ts';
 import { WriteBehind } from './write-behind.ts';
 
 /** What a server is made of; it owns none of it. */
-export type ContextParts = {
+export type ContextParts = Patience & {
   readonly storage: Storage;
   readonly state: State;
   readonly signers: readonly Signer[];
@@ -31,6 +33,8 @@ export type ContextParts = {
   readonly token: string;
   readonly pace: CheckInPace;
   readonly followMs: number;
+  /** How long what the server signs is valid, and when it is due. */
+  readonly expiry: ExpiryPolicy;
   readonly log: Logger;
   readonly now: () => Date;
   /** 0 <= n < 1. */
@@ -53,8 +57,15 @@ export type Context = ContextParts & {
 
 /** Reads the repository and the outbox; both must be readable, and the keys the right ones. Starts no job. */
 export async function openContext(parts: ContextParts): Promise<Context> {
-  const { storage, state, signers, now, log } = parts;
-  const repository = openRepository({ storage, now });
+  const { storage, state, signers, expiry, now, log } = parts;
+  const { random, sleep } = parts;
+  const repository = openRepository({
+    storage,
+    now,
+    expiry,
+    random,
+    ...(sleep === undefined ? {} : { sleep }),
+  });
   const published = await repository.load();
   requireServerKeys(published, signers);
   const rollouts = await readRollouts(repository, published);
@@ -66,6 +77,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     repository,
     signers,
     fleet,
+    expiry,
     now,
     onCommit: () => {
       metrics.commits.inc();

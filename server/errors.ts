@@ -31,6 +31,24 @@ export class RequestError extends ExpectedError<
   | 'request/unknown-platform'
 > {}
 
+/** Why a role file that was signed elsewhere is not published. */
+export class CommitError extends ExpectedError<
+  /** Only releases roles that are delegated are committed for others. */
+  | 'commit/role'
+  /** The storage holds no such file. */
+  | 'commit/not-there'
+  /** The file is not the one that was announced, or hosts would not believe it. */
+  | 'commit/file'
+  /** The file lists a target that was never uploaded. */
+  | 'commit/target'
+  /** A release document cannot be read, or does not fit to what is listed beside it. */
+  | 'commit/document'
+  /** A published image would get other bytes. */
+  | 'commit/exists'
+  /** A release would vanish that a rollout gives to hosts. */
+  | 'commit/in-use'
+> {}
+
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'request/media-type': 415,
   'request/too-large': 413,
@@ -40,6 +58,12 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'request/conflict': 409,
   'request/rejected': 409,
   'request/unknown-platform': 404,
+  'commit/role': 400,
+  'commit/not-there': 404,
+  'commit/exists': 409,
+  'commit/in-use': 409,
+  'repository/moved-on': 409,
+  'tuf/profile': 422,
   'rollout/not-there': 404,
   'rollout/reason': 400,
   'release/not-published': 404,
@@ -55,6 +79,7 @@ const STATUS_BY_AREA: Readonly<Record<string, number>> = {
   duration: 400,
   wave: 400,
   version: 400,
+  commit: 422,
   rollout: 409,
   state: 503,
   storage: 503,
@@ -73,6 +98,7 @@ const TITLES: Readonly<Record<number, string>> = {
   409: 'Conflict',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };

@@ -3,6 +3,7 @@ import { StateError } from '../adapters/state/state.ts';
 import type { State, VersionCount } from '../adapters/state/state.ts';
 import { tideAt } from '../core/tide.ts';
 import type { Platform } from '../core/tuf/names.ts';
+import { roleExpiries } from '../core/tuf/repository-metadata.ts';
 import type { Fleet } from './fleet.ts';
 
 /** Hosts may say any version of themselves: beyond so many of a platform, the rarest are counted together. */
@@ -23,6 +24,7 @@ export function createMetrics(options: MetricsOptions) {
   addTide(registry, options);
   addHosts(registry, options);
   addOutbox(registry, options);
+  addExpiries(registry, options);
   return {
     registry,
     checkIns: new Counter({
@@ -132,6 +134,21 @@ function addOutbox(registry: Registry, { fleet }: MetricsOptions): void {
     registers: [registry],
     collect() {
       gauge.set(fleet.view.pending.length);
+    },
+  });
+}
+
+function addExpiries(registry: Registry, { fleet, now }: MetricsOptions): void {
+  const gauge: Gauge<'role'> = new Gauge({
+    name: 'tidegate_role_expires_timestamp_seconds',
+    help: 'When the published metadata of a role expires, in Unix time',
+    labelNames: ['role'] as const,
+    registers: [registry],
+    collect() {
+      gauge.reset();
+      for (const { role, expires } of roleExpiries(fleet.view.published.state, now())) {
+        gauge.set({ role }, expires.getTime() / 1000);
+      }
     },
   });
 }

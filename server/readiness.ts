@@ -1,13 +1,18 @@
 import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
+import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
+import type { Signer } from '../adapters/signing/signer.ts';
 import type { State } from '../adapters/state/state.ts';
 import type { Fleet } from './fleet.ts';
+import { dueForPeople } from './renewal.ts';
 import type { RepositoryLink } from './repository-link.ts';
 
 export type Check = { readonly ok: boolean; readonly detail: string };
 export type Readiness = {
   readonly ready: boolean;
-  readonly checks: Readonly<Record<'database' | 'storage' | 'outbox' | 'timestamp', Check>>;
+  readonly checks: Readonly<
+    Record<'database' | 'storage' | 'outbox' | 'timestamp' | 'roles', Check>
+  >;
 };
 
 /** A verb that waits longer than this to be committed waits for a person. */
@@ -18,6 +23,8 @@ export async function readinessOf(options: {
   readonly state: Pick<State, 'pendingVerbs'>;
   readonly fleet: Fleet;
   readonly link: Pick<RepositoryLink, 'contact'>;
+  readonly signers: readonly Signer[];
+  readonly expiry: ExpiryPolicy;
   readonly now: Date;
 }): Promise<Readiness> {
   const { state, fleet, link, now } = options;
@@ -26,6 +33,7 @@ export async function readinessOf(options: {
     storage: storageCheck(link),
     outbox: outboxCheck(fleet, now),
     timestamp: timestampCheck(fleet, now),
+    roles: rolesCheck(options),
   };
   return { ready: Object.values(checks).every(({ ok }) => ok), checks };
 }
@@ -58,6 +66,30 @@ function outboxCheck({ view }: Fleet, now: Date): Check {
 function timestampCheck({ view }: Fleet, now: Date): Check {
   const { expires } = view.published.state.timestamp;
   return { ok: new Date(expires) > now, detail: `expires ${expires}` };
+}
+
+/** What only people can renew. Long before it expires they are told; once it has, hosts refuse everything under it. */
+function rolesCheck({
+  fleet,
+  signers,
+  expiry,
+  now,
+}: {
+  readonly fleet: Fleet;
+  readonly signers: readonly Signer[];
+  readonly expiry: ExpiryPolicy;
+  readonly now: Date;
+}): Check {
+  const { state } = fleet.view.published;
+  const due = dueForPeople(state, { signers, now, policy: expiry });
+  const list = due.map(({ role, expires }) => `${role} expires ${formatInstant(expires)}`);
+  return {
+    ok: due.every(({ isExpired }) => !isExpired),
+    detail:
+      due.length === 0
+        ? 'none waits to be renewed by people'
+        : `to be renewed by people: ${list.join(', ')}`,
+  };
 }
 
 /** What was not foreseen may hold anything, so it is only logged. */

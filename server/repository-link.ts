@@ -1,4 +1,4 @@
-import type { Repository } from '../adapters/repository/repository.ts';
+import type { Repository, RepositoryState } from '../adapters/repository/repository.ts';
 import {
   commitVerbs,
   findRelease,
@@ -7,13 +7,15 @@ import {
 } from '../adapters/repository/rollouts.ts';
 import type { Rejected } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
+import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
-import { ROLLOUTS_ROLE } from '../core/tuf/names.ts';
+import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import type { Verb } from '../core/verb.ts';
 import type { Fleet, Published } from './fleet.ts';
 import { Mutex } from './mutex.ts';
-import { isRenewalDue } from './renewal.ts';
+import { isRenewalDue, ownRenewal } from './renewal.ts';
+import { commitRole, isRefusal } from './role-commit.ts';
 
 /** How the last try to reach the repository ended. */
 export type Contact =
@@ -24,6 +26,8 @@ export type RepositoryLinkOptions = {
   readonly repository: Repository;
   readonly signers: readonly Signer[];
   readonly fleet: Fleet;
+  /** When the server's roles are due. */
+  readonly expiry: ExpiryPolicy;
   readonly now: () => Date;
   /** Called for every new published state, whoever made it. */
   readonly onCommit: () => void;
@@ -68,16 +72,33 @@ export class RepositoryLink {
     });
   }
 
-  /** Signs the server's roles anew if it is time. */
+  /** Publishes a role file that a publisher without online keys signed and stored. Throws CommitError if it must not be. */
+  commitRole(request: CommitRequest): Promise<CommitAnswer> {
+    return this.#work(async () => {
+      const { repository, signers, fleet, now } = this.#options;
+      const { state, changed } = await commitRole(request, {
+        repository,
+        signers,
+        rollouts: () => fleet.view.rollouts,
+        now: now(),
+      });
+      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      return { changed, snapshot: state.snapshot.version, timestamp: state.timestamp.version };
+    });
+  }
+
+  /** Whether one of the server's roles should be signed anew by now. */
+  isRenewalDue(): boolean {
+    const { fleet } = this.#options;
+    return isRenewalDue(fleet.view.published.state, this.#renewalOrder());
+  }
+
+  /** Signs those of the server's roles anew that are due. */
   renew(): Promise<void> {
     return this.#work(async () => {
-      const { repository, signers, now } = this.#options;
-      const state = await repository.commit({
-        signers,
-        edit: (before) => ({
-          roles: isRenewalDue(before, now()) ? new Map([[ROLLOUTS_ROLE, {}]]) : new Map(),
-        }),
-      });
+      const { repository, signers } = this.#options;
+      const edit = (before: RepositoryState) => ownRenewal(before, this.#renewalOrder());
+      const state = await repository.commit({ signers, edit });
       this.#publish({ state, rollouts: await readRollouts(repository, state) });
     });
   }
@@ -94,6 +115,11 @@ export class RepositoryLink {
     }
   }
 
+  #renewalOrder() {
+    const { signers, now, expiry } = this.#options;
+    return { signers, now: now(), policy: expiry };
+  }
+
   #publish({ state, rollouts }: Published): void {
     const { fleet, onCommit } = this.#options;
     if (state.timestampEtag !== fleet.view.published.state.timestampEtag) onCommit();
@@ -108,7 +134,8 @@ export class RepositoryLink {
         this.#contact = { kind: 'ok', at: now() };
         return result;
       } catch (error) {
-        this.#contact = { kind: 'failed', at: now(), error };
+        // A request that must be refused says nothing of the repository.
+        if (!isRefusal(error)) this.#contact = { kind: 'failed', at: now(), error };
         throw error;
       }
     });

@@ -8,7 +8,7 @@ import { openStorage } from '../adapters/storage/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
 import { writeServerRecord } from '../adapters/terminal/server-record.ts';
 import { createApp } from './app.ts';
-import { configOf } from './config.ts';
+import { configOf, readExpiry } from './config.ts';
 import type { LogLevel, ServeOptions } from './config.ts';
 import { openContext } from './context.ts';
 import type { Context } from './context.ts';
@@ -36,6 +36,7 @@ export async function serve(
 ): Promise<void> {
   const { cwd, env } = io;
   const config = configOf(options, cwd);
+  const expiry = await readExpiry(options, cwd);
   const log = createLog(io, config.logLevel);
   await using opened = new AsyncDisposableStack();
   const signers = [];
@@ -53,6 +54,7 @@ export async function serve(
     token: await ensureToken(config.tokenFile),
     pace: config.pace,
     followMs: config.followMs,
+    expiry,
     log,
     now: io.now,
     random: Math.random,

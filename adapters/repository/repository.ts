@@ -1,3 +1,4 @@
+import { canonicalBytes } from '../../core/tuf/canonical.ts';
 import { newSnapshot, newTimestamp, nextSnapshot, nextTimestamp } from '../../core/tuf/edit.ts';
 import type { Edition } from '../../core/tuf/edit.ts';
 import { assertProfile } from '../../core/tuf/lint.ts';
@@ -5,21 +6,23 @@ import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import type { MetaFile, ReadMetadata, TargetsMetadata } from '../../core/tuf/metadata.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
-import { rootTrust, signersOf, verifyFresh, verifyNotOlder } from '../../core/tuf/verify.ts';
+import { rootTrust, verifyFresh, verifyNotOlder } from '../../core/tuf/verify.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Storage } from '../storage/storage.ts';
 import { storeTargets } from './edits.ts';
-import type { RepositoryEdit } from './edits.ts';
+import type { RepositoryEdit, RoleEdit } from './edits.ts';
 import { RepositoryError } from './errors.ts';
 import { loadState } from './load.ts';
 import type { MetadataCache, RepositoryState } from './load.ts';
 import { TIMESTAMP_OBJECT } from './objects.ts';
+import { requireOwnHistory } from './own-history.ts';
 import { pause } from './patience.ts';
 import type { Patience } from './patience.ts';
 import { isNothing, planEdit } from './plan.ts';
 import type { EditPlan } from './plan.ts';
-import { requireAllSigners, writeFixed, writeRevision } from './revision.ts';
-import type { Draft, Revision, Written } from './revision.ts';
+import { requireAllSigners, writeFixed, writeRevision, writeVersion } from './revision.ts';
+import type { Draft, Revision, RevisionContext, Written } from './revision.ts';
+import { requireSigners } from './sign.ts';
 import { openTarget, readTarget, requireListed, uploadTarget } from './targets.ts';
 import type { TargetSource } from './targets.ts';
 
@@ -52,6 +55,23 @@ export type CommitOptions = {
    * applying it twice must equal applying it once. What it throws ends the commit.
    */
   readonly edit: Edit;
+};
+
+export type RoleOrder = {
+  readonly role: string;
+  readonly edit: RoleEdit;
+  /** Enough keys of the role. */
+  readonly signers: readonly Signer[];
+};
+
+/** A signed version of a role that is in the storage, but not published. */
+export type StoredRole = {
+  readonly role: string;
+  readonly version: number;
+  /** The published version that it was made on top of; on another one it must not be published. */
+  readonly after: number;
+  /** Of the file, in hex. */
+  readonly sha256: string;
 };
 
 const MAX_TRIES = 40;
@@ -167,6 +187,24 @@ export class Repository {
     );
   }
 
+  /**
+   * For who holds only the role's own keys: signs what the edit makes of it and stores that, where no host sees it until
+   * somebody commits it (`adopted`). Null if the role says all that already.
+   */
+  async storeRole({ role, edit, signers }: RoleOrder): Promise<StoredRole | null> {
+    const before = await this.load();
+    const plan = planEdit(before, { roles: new Map([[role, edit]]) });
+    const draft = revisionOf(plan).roles.get(role);
+    if (draft === undefined || !isChanged(plan, role)) return null;
+    requireSigners(role, draft.trust, signers);
+    if (this.#options.trustedRoot === undefined) requireOwnHistory(before, [role], signers);
+    assertProfile(plan.after);
+    await storeTargets(this.storage, edit);
+    const { meta } = await writeVersion(role, draft, this.#contextOf(signers));
+    const after = before.snapshot.meta[`${role}.json`]?.version ?? 0;
+    return { role, after, version: meta.version, sha256: meta.hashes.sha256 };
+  }
+
   #see(state: RepositoryState): void {
     const reign = reignOf(state);
     const before = reign === this.#seen.reign ? this.#seen.timestamp : 0;
@@ -177,23 +215,28 @@ export class Repository {
     const now = this.#options.now();
     const revision = revisionOf(plan);
     if (plan.timestamp) requireAllSigners(revision, signers);
-    if (this.#options.trustedRoot === undefined) requireOwnHistory(plan, signers);
+    if (this.#options.trustedRoot === undefined) {
+      requireOwnHistory(plan.before, plan.signed.keys(), signers);
+    }
     assertProfile(plan.after);
     for (const [role, { signed }] of plan.adopted)
       verifyFresh(`the file of role ${role}`, signed, now);
     if (plan.root !== null) verifyFresh(`root ${plan.root.signed.version}`, plan.root.signed, now);
     for (const role of edit.roles.values()) await storeTargets(this.storage, role);
     await requireListed(this.storage, plan);
-    const context = {
+    if (!plan.timestamp) return this.#writeRootOnly(plan);
+    return writeRevision(revision, this.#contextOf(signers));
+  }
+
+  #contextOf(signers: readonly Signer[]): RevisionContext {
+    return {
       storage: this.storage,
       signers,
-      now,
+      now: this.#options.now(),
       expiry: this.#options.expiry ?? DEFAULT_EXPIRY_POLICY,
       taken: this.#taken,
       patience: this.#options,
     };
-    if (!plan.timestamp) return this.#writeRootOnly(plan);
-    return writeRevision(revision, context);
   }
 
   /** Nothing that is published depends on the change: its put is the commit. */
@@ -245,6 +288,13 @@ function revisionOf(plan: EditPlan): Revision {
   };
 }
 
+function isChanged({ before, signed }: EditPlan, role: string): boolean {
+  const present = role === 'targets' ? before.targets : before.delegated.get(role);
+  const next = signed.get(role);
+  if (present === undefined || next === undefined) return true;
+  return Buffer.compare(canonicalBytes(present), canonicalBytes(next)) !== 0;
+}
+
 /** A snapshot that starts again names the roles of today only. */
 function keptRoles(
   { before, after }: EditPlan,
@@ -256,28 +306,6 @@ function keptRoles(
       return meta === undefined ? [] : [[role, meta] as const];
     }),
   );
-}
-
-/**
- * Whoever holds the bucket can put another repository in it, whose root gives the attacker the role beside our key, with
- * the attacker's files listed. Adding to that would sign them with our key. So a key signs on top of its own work only.
- */
-function requireOwnHistory({ before, signed }: EditPlan, signers: readonly Signer[]): void {
-  for (const role of signed.keys()) {
-    const file = before.files.get(role);
-    const trust = trustIn(before, role);
-    if (file === undefined || trust === null) continue;
-    const { targets, delegations, version } = file.signed;
-    const isEmpty = Object.keys(targets).length === 0 && delegations === undefined;
-    const signedBy = signersOf(file, trust);
-    if (!isEmpty && !signers.some(({ keyId }) => signedBy.includes(keyId))) {
-      throw new RepositoryError(
-        'repository/untrusted',
-        `role ${role}: none of the given keys signed its version ${version}, so they will not vouch for what it lists`,
-        { hints: ['sign with a key that signed it before, or name a root file that you trust'] },
-      );
-    }
-  }
 }
 
 /** Whether our files are published after all: our timestamp had won, and others have built on it since. */

@@ -155,7 +155,7 @@ export async function writeFixed<S extends Metadata>(
  * Writes a versioned file under the next free number. A number that a crashed or a running publisher has taken is
  * skipped, never used again: its bytes may yet be published, or lie in caches.
  */
-async function writeVersion<S extends Metadata>(
+export async function writeVersion<S extends Metadata>(
   role: string,
   { trust, after, make }: Draft<S>,
   { storage, signers, now, expiry, taken }: RevisionContext,

@@ -1,12 +1,9 @@
 import type { Command } from 'commander';
 import { openPublicKey } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { parseExpiryPolicy } from '../../core/tuf/expiry-policy-file.ts';
 import type { Key } from '../../core/tuf/keys.ts';
-import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
-import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import type { Platform } from '../../core/tuf/names.ts';
-import { readOptionFile, UsageError } from '../usage.ts';
+import { UsageError } from '../usage.ts';
 
 /** What every command that changes who may sign takes. */
 export type CeremonyOptions = {
@@ -33,11 +30,6 @@ export function addCeremonyOptions(command: Command): Command {
     .option('--expiry-policy <file>', 'TOML with root_expiration and the like')
     .option('--dry-run', 'print the review; open no key, write nothing')
     .option('--json', 'print the result as one line of JSON');
-}
-
-export async function expiryPolicyOption(io: Io, path: string | undefined): Promise<ExpiryPolicy> {
-  if (path === undefined) return DEFAULT_EXPIRY_POLICY;
-  return parseExpiryPolicy(await readOptionFile(io, '--expiry-policy', path));
 }
 
 /** `ROLE=VALUE`; the role `online` stands for snapshot, timestamp and rollouts, which one key holds. */

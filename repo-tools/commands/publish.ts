@@ -7,9 +7,13 @@ import { openSigner } from '../../adapters/signing/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
+import { readServerToken } from '../../adapters/terminal/server-record.ts';
 import { ProvenanceError } from '../../core/provenance.ts';
 import { IMAGE_FORMATS } from '../../core/tuf/names.ts';
 import type { ImageFormat } from '../../core/tuf/names.ts';
+import { commitDirectly, commitThroughServer, greetServer } from '../commit-role.ts';
+import type { ServerTarget } from '../control/call.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import type { ImageSource } from '../images.ts';
 import { publish } from '../publish.ts';
 import type { PublishOrder } from '../publish.ts';
@@ -30,7 +34,9 @@ type Options = {
   readonly verityRootHash?: string;
   readonly provenance?: string;
   readonly releaseKey: readonly string[];
-  readonly onlineKey: readonly string[];
+  readonly onlineKey?: readonly string[];
+  readonly server?: string;
+  readonly expiryPolicy?: string;
   readonly json?: boolean;
 };
 
@@ -55,29 +61,45 @@ export function publishCommand(io: Io): Command {
     )
     .option('--provenance <file>', 'in-toto statement about the images (SLSA), kept beside them')
     .requiredOption('--release-key <source...>', 'keys of the releases role')
-    .requiredOption('--online-key <source...>', 'keys of snapshot and timestamp')
+    .option(
+      '--online-key <source...>',
+      'keys of snapshot and timestamp, to commit without a server',
+    )
+    .option('--server <url>', 'let this server commit it, so that no online key is needed')
+    .option('--expiry-policy <file>', 'TOML with releases_expiration and the like')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
       '\nExample:\n  tidegate publish file:repo --variant aws-k8s-1.32 --arch x86_64 --version 1.1.0 \\\n' +
         '    --image boot=b.img --image root=r.img.zst --image hash=h.img --rollback-to 1.0.0 \\\n' +
-        '    --release-key file:keys/release.pem --online-key file:keys/online.pem',
+        '    --release-key file:keys/release.pem --online-key file:keys/online.pem\n' +
+        '  in CI: … --release-key aws-kms:alias/release --server https://updates.example.com',
     )
     .action((storage: string, options: Options) => run(io, storage, options));
 }
 
 async function run(io: Io, url: string, options: Options): Promise<void> {
   const order = await orderOf(io, options);
+  const server = await serverOf(io, options);
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   const { cwd, env } = io;
   await using storage = await openStorage(url, { access: 'write', cwd, env });
   await using keys = new AsyncDisposableStack();
   const signers = [];
-  for (const source of [...options.releaseKey, ...options.onlineKey]) {
-    signers.push(keys.use(await openSigner(source, io)));
+  for (const source of options.releaseKey) signers.push(keys.use(await openSigner(source, io)));
+  const online = [];
+  for (const source of server === null ? (options.onlineKey ?? []) : []) {
+    online.push(keys.use(await openSigner(source, io)));
   }
+  const repository = openRepository({ storage, now: io.now, expiry });
+  if (server !== null) await greetServer(server);
   const { isNew, release, document, images } = await publish(order, {
-    repository: openRepository({ storage, now: io.now }),
+    repository,
     signers,
+    commit:
+      server === null
+        ? commitDirectly(repository, [...signers, ...online])
+        : commitThroughServer(repository, { signers, server }),
     now: io.now(),
     listener: { begin: (label, totalBytes) => startProgress(io, label, totalBytes) },
   });
@@ -89,6 +111,18 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
     ...images.map(({ target, length }) => `  ${target} (${formatBytes(length)})`),
     `  ${document}`,
   ]);
+}
+
+/** Null is to commit with the online keys that were given. */
+async function serverOf(io: Io, options: Options): Promise<ServerTarget | null> {
+  const url =
+    options.server ?? (options.onlineKey === undefined ? io.env['TIDEGATE_SERVER'] : undefined);
+  if ((url === undefined) === (options.onlineKey === undefined)) {
+    throw new UsageError('usage/option', 'give either --online-key or --server', {
+      hints: ['--server commits with the keys of the server, so that CI needs only --release-key'],
+    });
+  }
+  return url === undefined ? null : { url, token: await readServerToken(url, io.env) };
 }
 
 async function orderOf(io: Io, options: Options): Promise<PublishOrder> {

@@ -13,11 +13,13 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { compileManifest } from '../../core/compile.ts';
 import { keyId } from '../../core/tuf/keys.ts';
 import type { Key } from '../../core/tuf/keys.ts';
+import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import type { Platform } from '../../core/tuf/names.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
 import { writeNewProposal } from '../ceremony/proposal-file.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import { print, UsageError } from '../usage.ts';
 import { actor } from './rollout-target.ts';
 
@@ -29,6 +31,7 @@ type Options = {
   readonly singleKey?: string;
   readonly releaseKey: readonly string[];
   readonly out?: string;
+  readonly expiryPolicy?: string;
   readonly json?: boolean;
 };
 
@@ -52,6 +55,7 @@ export function repoInitCommand(io: Io): Command {
       '--out <file>',
       'several people: write a proposal that each of them signs; public keys are enough',
     )
+    .option('--expiry-policy <file>', 'TOML with root_expiration and the like')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -65,17 +69,20 @@ export function repoInitCommand(io: Io): Command {
 async function init(io: Io, url: string, options: Options): Promise<void> {
   const { cwd, env } = io;
   const order = orderOf(options);
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using storage = await openStorage(url, { access: 'write', cwd, env });
-  if (options.out === undefined) await initNow(io, storage, order, options);
-  else await initByProposal(io, storage, order, { ...options, out: options.out });
+  if (options.out === undefined) await initNow(io, storage, order, { ...options, expiry });
+  else await initByProposal(io, storage, order, { ...options, expiry, out: options.out });
 }
+
+type Settings = Pick<Options, 'json'> & { readonly expiry: ExpiryPolicy };
 
 /** All keys are at hand: the repository is made at once. */
 async function initNow(
   io: Io,
   storage: Storage,
   order: InitOrder,
-  { json }: Pick<Options, 'json'>,
+  { json, expiry }: Settings,
 ): Promise<void> {
   await using keys = new AsyncDisposableStack();
   const signers: Signer[] = [];
@@ -86,7 +93,7 @@ async function initNow(
   });
   const now = io.now();
   const manifest = new TextEncoder().encode(compileManifest([], { published: [], now }));
-  await initRepository({ storage, now, ...holders, manifest, signers });
+  await initRepository({ storage, now, expiry, ...holders, manifest, signers });
   const trustAnchor = metadataObject('root', 1);
   const { threshold } = holders.root;
   const rootKeys = holders.root.keys.map(keyId);
@@ -103,11 +110,11 @@ async function initByProposal(
   io: Io,
   storage: Storage,
   order: InitOrder,
-  { out, json }: Pick<Options, 'json'> & { readonly out: string },
+  { out, json, expiry }: Settings & { readonly out: string },
 ): Promise<void> {
   const holders = await holdersOf(order, (source) => openPublicKey(source, io));
   const now = io.now();
-  const { root, targets, releases } = firstMetadata({ now, ...holders });
+  const { root, targets, releases } = firstMetadata({ now, expiry, ...holders });
   const proposal: Proposal = {
     id: newRolloutId(),
     createdAt: now,

@@ -3,10 +3,9 @@ import { openRepository } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { parseExpiryPolicy } from '../../core/tuf/expiry-policy-file.ts';
-import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import { refreshRepository } from '../refresh.ts';
-import { print, readOptionFile } from '../usage.ts';
+import { print } from '../usage.ts';
 
 type Options = {
   readonly key: readonly string[];
@@ -34,10 +33,7 @@ export function repoRefreshCommand(io: Io): Command {
 }
 
 async function refresh(io: Io, url: string, options: Options): Promise<void> {
-  const policy =
-    options.expiryPolicy === undefined
-      ? DEFAULT_EXPIRY_POLICY
-      : parseExpiryPolicy(await readOptionFile(io, '--expiry-policy', options.expiryPolicy));
+  const policy = await expiryPolicyOption(io, options.expiryPolicy);
   await using storage = await openStorage(url, { access: 'write', cwd: io.cwd, env: io.env });
   await using keys = new AsyncDisposableStack();
   const signers = [];

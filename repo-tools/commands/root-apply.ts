@@ -11,8 +11,8 @@ import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { mergeProposals, ProposalError } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
-import { expiryPolicyOption } from '../ceremony/options.ts';
 import { readProposals } from '../ceremony/proposal-file.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import { print } from '../usage.ts';
 
 type Options = {

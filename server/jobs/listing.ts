@@ -1,6 +1,5 @@
 import { nextListingAt } from '../../core/compile.ts';
 import type { Fleet } from '../fleet.ts';
-import { isRenewalDue } from '../renewal.ts';
 import type { RepositoryLink } from '../repository-link.ts';
 
 export type ListingOptions = {
@@ -23,13 +22,13 @@ export class Listing {
   }
 
   async tick(): Promise<void> {
-    const { fleet, link, now } = this.#options;
+    const { link, now } = this.#options;
     const at = now();
     if (this.#isListingDue(at)) {
       await link.commit([]);
       this.#compiledAt = at;
     }
-    if (isRenewalDue(fleet.view.published.state, at)) await link.renew();
+    if (link.isRenewalDue()) await link.renew();
   }
 
   #isListingDue(at: Date): boolean {

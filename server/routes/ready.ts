@@ -4,7 +4,9 @@ import type { Context } from '../context.ts';
 import { readinessOf } from '../readiness.ts';
 
 /** 200 if all is well, else 503, with what is wrong. */
-export function readyRoute(context: Pick<Context, 'state' | 'fleet' | 'link' | 'now'>): Router {
+export function readyRoute(
+  context: Pick<Context, 'state' | 'fleet' | 'link' | 'signers' | 'expiry' | 'now'>,
+): Router {
   const router = Router();
   router
     .route('/readyz')

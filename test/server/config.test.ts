@@ -1,6 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { configOf, isLoopback, parseListen } from '../../server/config.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
+import { configOf, isLoopback, parseListen, readExpiry } from '../../server/config.ts';
 import type { ServeOptions } from '../../server/config.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const OPTIONS: ServeOptions = {
   storage: 'file:R',
@@ -86,5 +90,15 @@ describe('configOf', () => {
   it('makes everything faster by one interval', () => {
     const { pace } = configOf({ ...OPTIONS, checkInInterval: '2 seconds' }, '/');
     expect(pace).toEqual({ minMs: 2000, maxMs: 2000 });
+  });
+});
+
+describe('readExpiry', () => {
+  it('reads the policy file relative to the folder the command was called in', async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(join(folder.path, 'expiry.toml'), "timestamp_expiration = '2 days'\n");
+    const policy = await readExpiry({ expiryPolicy: 'expiry.toml' }, folder.path);
+    expect(policy.timestamp.lifetimeMs).toBe(2 * 86_400_000);
+    expect(await readExpiry({}, folder.path)).toEqual(DEFAULT_EXPIRY_POLICY);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
 import { openState } from '../../adapters/state/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import { openContext } from '../../server/context.ts';
 import { exampleSigner } from '../support/example-keys.ts';
 import { serverFolder, startServer } from './running-server.ts';
@@ -25,6 +26,7 @@ async function restarted({ path }: ServerFolder) {
     token: TOKEN,
     pace: { minMs: 1000, maxMs: 1000 },
     followMs: 5000,
+    expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'silent' }),
     now: () => NOW,
     random: () => 0,

@@ -23,6 +23,7 @@ describe('the operators API', () => {
       ['post', `${ROLLOUTS}/x/pause`],
       ['post', `${ROLLOUTS}/x/roll-back`],
       ['post', '/api/v1/repository/refresh'],
+      ['post', '/api/v1/repository/commit'],
       ['get', '/api/v1/hosts/x'],
       ['get', '/api/v1/anything'],
     ] as const;
@@ -197,6 +198,7 @@ describe('the operators API', () => {
     ['get', `${ROLLOUTS}/x/pause`, 'POST'],
     ['get', `${ROLLOUTS}/x/roll-back`, 'POST'],
     ['get', '/api/v1/repository/refresh', 'POST'],
+    ['get', '/api/v1/repository/commit', 'POST'],
     ['delete', '/api/v1/hosts/x', 'GET'],
     ['post', '/healthz', 'GET'],
     ['post', '/readyz', 'GET'],

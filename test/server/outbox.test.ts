@@ -1,8 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { publishedReleases } from '../../adapters/repository/repository.ts';
 import { commitVerbs } from '../../adapters/repository/rollouts.ts';
+import { createMemoryStorage } from '../../adapters/storage/memory.ts';
+import { parseExpiryPolicy } from '../../core/tuf/expiry-policy-file.ts';
+import { roleExpiries } from '../../core/tuf/repository-metadata.ts';
 import { DAY_MS } from '../support/rollouts.ts';
-import { openPatient } from '../support/example-repository.ts';
+import { exampleRepository, openPatient } from '../support/example-repository.ts';
 import { HALF_AT_ONCE, NOW, publishReleases, setup, START } from './setup.ts';
 
 const ROLLOUTS = '/api/v1/rollouts';
@@ -189,22 +192,52 @@ describe('the listing', () => {
     expect((await openPatient(server.storage).load()).timestamp.version).toBe(before + 1);
   });
 
-  it('signs anew what has less than half of its life left', async () => {
+  const renewed = async (server: Server, days: number) => {
+    const before = versionsOf(await openPatient(server.storage).load());
+    server.clock.now = new Date(NOW.getTime() + days * DAY_MS);
+    await server.context.listing.tick();
+    const after = versionsOf(await openPatient(server.storage).load());
+    return Object.keys(after).filter((role) => after[role] !== before[role]);
+  };
+
+  const versionsOf = (state: Awaited<ReturnType<ReturnType<typeof openPatient>['load']>>) =>
+    Object.fromEntries(roleExpiries(state, NOW).map(({ role, version }) => [role, version]));
+
+  it('signs anew exactly what has less than half of its life left', async () => {
     await using server = await setup();
     await server.context.listing.tick();
+    expect(await renewed(server, 3)).toEqual([]);
+    expect(await renewed(server, 4)).toEqual(['timestamp']);
     const { timestamp } = await openPatient(server.storage).load();
-    server.clock.now = new Date(NOW.getTime() + 3 * DAY_MS);
-    await server.context.listing.tick();
-    expect((await openPatient(server.storage).load()).timestamp.expires).toBe(timestamp.expires);
-    server.clock.now = new Date(NOW.getTime() + 4 * DAY_MS);
-    await server.context.listing.tick();
-    const renewed = await openPatient(server.storage).load();
-    expect(renewed.timestamp.expires).toBe('2040-01-12T00:00:00Z');
-    expect(renewed.delegated.get('rollouts')?.expires).toBe('2040-02-04T00:00:00Z');
-    await server.context.listing.tick();
-    expect((await openPatient(server.storage).load()).timestamp.version).toBe(
-      renewed.timestamp.version,
+    expect(timestamp.expires).toBe('2040-01-12T00:00:00Z');
+    expect(await renewed(server, 4)).toEqual([]);
+    expect(await renewed(server, 16)).toEqual(['rollouts', 'snapshot', 'timestamp']);
+    expect(await renewed(server, 16)).toEqual([]);
+  });
+
+  it('signs anew when the expiry policy says so, for as long as it says', async () => {
+    const expiry = parseExpiryPolicy(
+      "snapshot_expiration = '60 days'\nsnapshot_renewal = '45 days'\n",
     );
+    await using server = await setup({ expiry });
+    // The 30 days that the repository was made with are less than 45.
+    expect(await renewed(server, 1)).toEqual(['snapshot', 'timestamp']);
+    const { snapshot } = await openPatient(server.storage).load();
+    expect(snapshot.expires).toBe('2040-03-02T00:00:00Z');
+    expect(await renewed(server, 1)).toEqual([]);
+  });
+
+  it('leaves roles of people alone, although its key could sign them', async () => {
+    const storage = createMemoryStorage();
+    const { signers } = await exampleRepository(storage, (options, { online }) => ({
+      releases: options.releases.map((role) => ({ ...role, keys: [online.key] })),
+    }));
+    await using server = await setup({ storage, signers: [signers.online] });
+    expect(await renewed({ ...server, storage }, 360)).toEqual([
+      'rollouts',
+      'snapshot',
+      'timestamp',
+    ]);
   });
 });
 
@@ -241,6 +274,26 @@ describe('GET /readyz', () => {
   });
 });
 
+describe('GET /readyz, of roles that only people can renew', () => {
+  it('tells them while there is time, and is not ready once one has expired', async () => {
+    await using server = await setup();
+    const ask = async (days: number) => {
+      server.clock.now = new Date(NOW.getTime() + days * DAY_MS);
+      await server.context.listing.tick();
+      return server.agent.get('/readyz');
+    };
+    const early = await ask(1);
+    expect(early.body.checks.roles).toMatchObject({ ok: true });
+    expect(early.body.checks.roles.detail).not.toMatch('root');
+    const due = await ask(200);
+    expect([due.status, due.body.checks.roles.ok]).toEqual([200, true]);
+    expect(due.body.checks.roles.detail).toMatch('root expires 2040-12-31T00:00:00Z, targets');
+    const late = await ask(366);
+    expect([late.status, late.body.checks.roles.ok]).toEqual([503, false]);
+    expect(late.body.checks.timestamp.ok).toBe(true);
+  });
+});
+
 describe('GET /metrics', () => {
   it('counts polls, reports, verbs, commits, tide and hosts, but no single host', async () => {
     await using server = await setup();
@@ -255,6 +308,7 @@ describe('GET /metrics', () => {
     expect(text).toMatch('tidegate_verbs_total{result="committed"} 1');
     expect(text).toMatch('tidegate_commits_total 1');
     expect(text).toMatch('tidegate_outbox_pending 0');
+    expect(text).toMatch('tidegate_role_expires_timestamp_seconds{role="root"} 2240524800');
     expect(text).toMatch(
       `tidegate_tide_seeds{variant="aws-k8s-1.32",arch="x86_64",rollout="${body.id}",version="1.1.0"} 2048`,
     );

@@ -164,6 +164,16 @@ describe('serve', () => {
     { case: 'no repository', change: { storage: 'file:nothing' }, code: 'repository/not-there' },
     { case: 'no key', change: { onlineKey: ['file:none.pem'] }, code: 'signing/not-there' },
     { case: 'an address of others', change: { listen: '0.0.0.0:0' }, code: 'usage/host-auth' },
+    {
+      case: 'an expiry policy that is not there',
+      change: { expiryPolicy: 'none.toml' },
+      code: 'usage/file',
+    },
+    {
+      case: 'an expiry policy that is none',
+      change: { expiryPolicy: 'R/metadata/timestamp.json' },
+      code: 'expiry-policy/invalid',
+    },
     { case: 'a state that is no file', change: { state: 'sqlite:R' }, code: 'state/url' },
   ])('does not start with $case', async ({ change, code }) => {
     await using folder = await serverFolder();

@@ -11,6 +11,7 @@ import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import { formatRelease } from '../../core/release.ts';
 import type { Rollout } from '../../core/rollout.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import { createApp } from '../../server/app.ts';
 import { openContext } from '../../server/context.ts';
 import type { Context, ContextParts } from '../../server/context.ts';
@@ -88,9 +89,11 @@ export async function setup(change: Partial<ContextParts> = {}) {
     token: TOKEN,
     pace: { minMs: 60_000, maxMs: 900_000 },
     followMs: 5000,
+    expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
     now: () => clock.now,
     random: () => 0.5,
+    sleep: async () => {},
     startTimer: () => () => {},
     ...change,
   };
