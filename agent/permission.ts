@@ -37,6 +37,7 @@ export function requirePermission(
   if (next.variant !== running.variant || next.arch !== running.arch) {
     throw refused(running, next, `it is for ${next.variant} ${next.arch}`);
   }
+  if (next.withdrawn !== undefined) throw refused(running, next, 'it was withdrawn');
   const order = compareVersions(next.version, running.version);
   if (order > 0 !== (direction === 'forward')) {
     throw refused(running, next, `that is not ${direction}`);

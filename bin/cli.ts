@@ -19,6 +19,7 @@ import { publishCommand } from '../repo-tools/commands/publish.ts';
 import { releaseAmendCommand } from '../repo-tools/commands/release-amend.ts';
 import { releaseListCommand } from '../repo-tools/commands/release-list.ts';
 import { releaseShowCommand } from '../repo-tools/commands/release-show.ts';
+import { releaseWithdrawCommand } from '../repo-tools/commands/release-withdraw.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
@@ -81,6 +82,7 @@ function buildProgram(io: Io): Command {
     releaseListCommand(io),
     releaseShowCommand(io),
     releaseAmendCommand(io),
+    releaseWithdrawCommand(io),
   ]);
   group(program, 'rollout', 'give releases to the fleet, and take them back', [
     rolloutStartCommand(io),

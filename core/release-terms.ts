@@ -42,8 +42,9 @@ export function diffTerms(before: Release, after: ReleaseTerms): readonly TermCh
 
 /** Whether two documents speak of the same images, on whatever terms. */
 export function isSameBuild(a: Release, b: Release): boolean {
+  const stripped = { amended: undefined, withdrawn: undefined };
   const build = (of: Release) =>
-    JSON.stringify({ ...of, rollbackTo: [], minimumFrom: null, notes: null, amended: undefined });
+    JSON.stringify({ ...of, rollbackTo: [], minimumFrom: null, notes: null, ...stripped });
   return build(a) === build(b);
 }
 

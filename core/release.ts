@@ -84,6 +84,11 @@ const releaseSchema = z
       .min(1)
       .readonly()
       .optional(),
+    /** Set once and for good when its images were taken out of the repository; absent before. */
+    withdrawn: z
+      .strictObject({ at: instant, by: z.string(), reason: z.string().min(1), before: sha256 })
+      .readonly()
+      .optional(),
   })
   .readonly();
 

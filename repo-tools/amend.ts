@@ -85,30 +85,42 @@ async function amendment(
     changes,
     document: { target, before, after: contentOf(bytes).hashes.sha256 },
     rollouts: areRepeated ? known.map(({ id }) => id) : [],
-    warnings: warningsOf(state, after, currentRollouts(rollouts, after)),
+    warnings: [
+      ...(await deadEnds(repository, state, after)),
+      ...strandedBy(after, currentRollouts(rollouts, after)),
+    ],
   };
 }
 
-function warningsOf(
+/** Releases named as a way back that nobody can take. */
+async function deadEnds(
+  repository: Repository,
   state: RepositoryState,
-  { variant, arch, version, rollbackTo }: Release,
+  { variant, arch, rollbackTo }: Release,
+): Promise<readonly string[]> {
+  const warnings = [];
+  for (const version of rollbackTo) {
+    const target = releaseDocumentTarget({ variant, arch, version });
+    if (findTarget(state, target) === null) {
+      warnings.push(`rollbackTo names ${version}, which is not published`);
+      continue;
+    }
+    const { withdrawn } = await readRelease(repository, state, { variant, arch, version });
+    if (withdrawn !== undefined) warnings.push(`rollbackTo names ${version}, which was withdrawn`);
+  }
+  return warnings;
+}
+
+/** Hosts that are being sent back on a way that the new terms close. */
+function strandedBy(
+  { version, rollbackTo }: Release,
   current: readonly Rollout[],
 ): readonly string[] {
-  const siblings = publishedReleases(state)
-    .filter((other) => other.variant === variant && other.arch === arch)
-    .map((other) => other.version);
-  const missing = rollbackTo.filter((target) => !siblings.includes(target));
-  const stranded = current.filter(
-    ({ release, sentBackTo }) =>
-      release.version === version &&
-      sentBackTo !== null &&
-      !rollbackTo.includes(sentBackTo.version),
+  return current.flatMap(({ id, release, sentBackTo }) =>
+    release.version === version && sentBackTo !== null && !rollbackTo.includes(sentBackTo.version)
+      ? [
+          `rollout ${id} sends hosts back to ${sentBackTo.version}, which their release does not permit any more: they stay`,
+        ]
+      : [],
   );
-  return [
-    ...missing.map((target) => `rollbackTo names ${target}, which is not published`),
-    ...stranded.map(
-      ({ id, sentBackTo }) =>
-        `rollout ${id} sends hosts back to ${sentBackTo?.version}, which their release does not permit any more: they stay`,
-    ),
-  ];
 }

@@ -180,6 +180,15 @@ function refuseOtherRelease(
   },
 ): void {
   const { variant, arch, version } = release;
+  if (published.withdrawn !== undefined) {
+    throw new PublishError(
+      'publish/exists',
+      `${variant} ${arch} ${version} was withdrawn for good`,
+      {
+        hints: ['publish under a new version'],
+      },
+    );
+  }
   const what = `${variant} ${arch} ${version} is published`;
   const changed = images.find(
     ({ target, sha256 }) => findTarget(state, target)?.hashes.sha256 !== sha256,

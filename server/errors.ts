@@ -67,6 +67,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'rollout/not-there': 404,
   'rollout/reason': 400,
   'release/not-published': 404,
+  'release/withdrawn': 409,
   'storage/not-there': 404,
   'state/conflict': 409,
 };

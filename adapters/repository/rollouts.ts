@@ -12,8 +12,12 @@ import type { Signer } from '../signing/signer.ts';
 import { publishedReleases } from './repository.ts';
 import type { Repository, RepositoryState } from './repository.ts';
 
-/** The repository holds no release of this variant, arch and version. */
-export class PublishedError extends ExpectedError<'release/not-published'> {}
+export class PublishedError extends ExpectedError<
+  /** The repository holds no release of this variant, arch and version. */
+  | 'release/not-published'
+  /** It holds the document, but the images were taken away for good. */
+  | 'release/withdrawn'
+> {}
 
 export type Rejected = { readonly verb: Verb; readonly error: RolloutError };
 
@@ -44,7 +48,45 @@ export async function findRelease(
   if (!isPublished) throw notPublished(state, wanted);
   const document = releaseDocumentTarget(wanted);
   const release = parseRelease(await repository.readTarget(state, document));
+  if (release.withdrawn !== undefined) {
+    const { variant, arch, version, withdrawn } = release;
+    throw new PublishedError(
+      'release/withdrawn',
+      `release ${version} of ${variant} ${arch} was withdrawn: ${withdrawn.reason}`,
+      { hints: ['give another version'] },
+    );
+  }
   return releaseRefOf(release);
+}
+
+/**
+ * The verbs with the releases as they are published by now: one may have been amended or withdrawn since the verb was made.
+ * A verb that is applied already stays as it is.
+ */
+async function withPublished(
+  repository: Repository,
+  state: RepositoryState,
+  { rollouts, verbs }: { readonly rollouts: readonly Rollout[]; readonly verbs: readonly Verb[] },
+): Promise<{ readonly verbs: readonly Verb[]; readonly rejected: readonly Rejected[] }> {
+  const applied = new Set(rollouts.flatMap(({ history }) => history.map(({ id }) => id)));
+  const current: Verb[] = [];
+  const rejected: Rejected[] = [];
+  for (const verb of verbs) {
+    try {
+      if (applied.has(verb.id)) current.push(verb);
+      else if (verb.kind === 'start')
+        current.push({ ...verb, release: await findRelease(repository, state, verb.release) });
+      else if (verb.kind === 'roll-back')
+        current.push({ ...verb, to: await findRelease(repository, state, verb.to) });
+      else current.push(verb);
+    } catch (error) {
+      if (!(error instanceof PublishedError)) throw error;
+      const { message, hints } = error;
+      const refused = new RolloutError('rollout/not-permitted', message, { cause: error, hints });
+      rejected.push({ verb, error: refused });
+    }
+  }
+  return { verbs: current, rejected };
 }
 
 /** The error for a release that is looked for in vain, with the versions that are there. */
@@ -82,7 +124,13 @@ export async function commitVerbs(
     edit: async (before) => {
       const bytes = await repository.readTarget(before, MANIFEST_TARGET);
       const old = parseManifest(utf8(bytes));
-      ({ rollouts, rejected } = applyAll(old, options.verbs));
+      const fresh = await withPublished(repository, before, {
+        rollouts: old,
+        verbs: options.verbs,
+      });
+      const applied = applyAll(old, fresh.verbs);
+      rollouts = applied.rollouts;
+      rejected = [...fresh.rejected, ...applied.rejected];
       // All refused, or all applied before: there is nothing of theirs to commit.
       if (options.verbs.length > 0 && rollouts === old) return { roles: new Map() };
       const published = publishedReleases(before).map(({ version }) => version);

@@ -14,7 +14,7 @@ import { signersOf, verifyContent } from '../../core/tuf/verify.ts';
 import { readRelease, viewOfRelease } from '../releases.ts';
 import type { ReleaseName, ReleaseView } from '../releases.ts';
 import { print } from '../usage.ts';
-import { releaseJson, rolloutLines } from './release-text.ts';
+import { releaseJson, rolloutLines, withdrawnLines } from './release-text.ts';
 
 type Options = ReleaseName & { readonly json?: boolean };
 
@@ -110,6 +110,7 @@ function documentLines({ release, document, images }: ReleaseView): readonly str
       : `hosts on it may be sent back to ${rollbackTo.join(', ')}`,
     ...(migrations.length === 0 ? [] : [`migrations: ${migrations.join(', ')}`]),
     `notes: ${notes ?? 'none'}`,
+    ...withdrawnLines(release),
     ...(release.amended ?? []).map(
       ({ at, by, reason, before }) =>
         `amended ${at} by ${by}: ${reason} (document before: SHA-256 ${before})`,

@@ -1,4 +1,5 @@
 import { formatBytes } from '../../adapters/terminal/progress.ts';
+import type { Release } from '../../core/release.ts';
 import type { ReleaseView } from '../releases.ts';
 
 /** The same facts for machines, by `release list` and by `release show`. */
@@ -7,6 +8,7 @@ export function releaseJson({ release, document, images, rollout, wayBackOf }: R
   return {
     ...{ variant, arch, version, createdAt, minimumFrom, rollbackTo },
     notes: release.notes,
+    withdrawn: release.withdrawn ?? null,
     document,
     images: Object.entries(release.images).map(([image, { target, format, size, sha256 }]) => ({
       image,
@@ -30,9 +32,17 @@ export function releaseListLines(view: ReleaseView): readonly string[] {
   return [
     `${variant} ${arch} ${version}  created ${createdAt}`,
     `  ${images.join(', ')}`,
+    ...withdrawnLines(view.release).map((line) => `  ${line}`),
     `  ${termsOf(view)}`,
     ...rolloutLines(view).map((line) => `  ${line}`),
   ];
+}
+
+/** Nothing for a release that hosts can still install. */
+export function withdrawnLines({ withdrawn }: Release): readonly string[] {
+  if (withdrawn === undefined) return [];
+  const { at, by, reason, before } = withdrawn;
+  return [`WITHDRAWN ${at} by ${by}: ${reason} (document before: SHA-256 ${before})`];
 }
 
 /** What rollouts do with a release, in words. */

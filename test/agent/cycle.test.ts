@@ -5,6 +5,7 @@ import { runCycle } from '../../agent/cycle.ts';
 import type { CycleResult } from '../../agent/cycle.ts';
 import { provision } from '../../agent/provision.ts';
 import { amend } from '../../repo-tools/amend.ts';
+import { withdraw } from '../../repo-tools/withdraw.ts';
 import { PLATFORM } from '../support/example-repository.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
 import type { HostWorld, WorldOptions } from '../support/host-world.ts';
@@ -153,6 +154,40 @@ describe('runCycle', () => {
     );
     await sendBack(world, rollout.id, '1.0.0');
     await expect(once(world)).resolves.toMatchObject({ result: 'rolled-back', bytesFetched: 0 });
+  });
+
+  it('does not go to a withdrawn release, though the disk holds it and the rollouts key gives it', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    await sendBack(world, rollout.id, '1.0.0');
+    const stolen = await manifestOf(world);
+    await world.signManifest({ updates: [], migrations: {}, rollouts: [] });
+    await withdraw(
+      {
+        ...{ ...PLATFORM, version: '1.0.0', reason: 'test', by: 'test' },
+        allowDanglingRollback: true,
+      },
+      amendOptions(world),
+    );
+    await world.signManifest(JSON.parse(stolen));
+    await expect(once(world)).resolves.toMatchObject({ result: 'refused', to: '1.0.0' });
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+  });
+
+  it('goes back from a withdrawn release to where its document lets it', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    await sendBack(world, rollout.id, '1.0.0');
+    await withdraw(
+      {
+        ...{ ...PLATFORM, version: '1.1.0', reason: 'test', by: 'test' },
+        allowDanglingRollback: false,
+      },
+      amendOptions(world),
+    );
+    await expect(once(world)).resolves.toMatchObject({ result: 'rolled-back', to: '1.0.0' });
   });
 
   it('does not flip to an image that was damaged on the disk, but fetches anew', async () => {

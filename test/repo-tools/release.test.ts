@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { makeWorkplace } from '../support/cli.ts';
 import type { Workplace } from '../support/cli.ts';
-import { initRepository, ONLINE, PLATFORM, publishVersion } from '../support/small-repository.ts';
+import {
+  initRepository,
+  ONLINE,
+  PLATFORM,
+  publishArguments,
+  publishVersion,
+  writeImages,
+} from '../support/small-repository.ts';
 
 async function setup() {
   const workplace = await makeWorkplace();
@@ -277,5 +284,149 @@ describe('tidegate release amend', () => {
     await using workplace = await setup();
     const argv = amend('3.0.0', '--notes', 'none', ...REASON, ...KEYS);
     expect((await workplace.run(...argv)).code).toBe(1);
+  });
+});
+
+const withdraw = (version: string, ...more: readonly string[]) =>
+  [
+    ...['release', 'withdraw', 'file:R', ...PLATFORM, '--version', version],
+    ...['--reason', 'leaks credentials', ...more],
+  ] as const;
+
+describe('tidegate release withdraw', () => {
+  it('takes the images out of the role and keeps the document, marked', async () => {
+    await using workplace = await setup();
+    const withdrawn = JSON.parse(await workplace.must(...withdraw('1.10.0', ...KEYS, '--json')));
+    expect(withdrawn).toMatchObject({
+      isWritten: true,
+      removed: ['boot', 'root.zst', 'hash'].map((end) => `aws-k8s-1.32-x86_64-1.10.0-${end}`),
+    });
+    expect(withdrawn.effects).toContain(
+      'hosts that run 1.10.0 keep it; they may be sent back to 1.9.0, as before',
+    );
+    expect((await list(workplace))[1]).toMatchObject({
+      rollbackTo: ['1.9.0'],
+      withdrawn: { at: '2026-03-01T12:00:00Z', reason: 'leaks credentials' },
+      images: [{ stored: null }, { stored: null }, { stored: null }],
+    });
+    expect(await workplace.must(...show('1.10.0'))).toContain('WITHDRAWN 2026-03-01T12:00:00Z');
+    const report = JSON.parse(await workplace.must('repo', 'verify', 'file:R', '--json'));
+    expect(report.failures).toEqual([]);
+    await workplace.must('repo', 'lint', 'file:R');
+  });
+
+  it('withdraws once only', async () => {
+    await using workplace = await setup();
+    await workplace.must(...withdraw('1.10.0', ...KEYS));
+    const before = await objects(workplace);
+    workplace.now = new Date('2026-03-02T12:00:00Z');
+    const again = JSON.parse(await workplace.must(...withdraw('1.10.0', ...KEYS, '--json')));
+    expect(again).toMatchObject({ isWritten: false, removed: [] });
+    expect(await objects(workplace)).toEqual(before);
+  });
+
+  it('tells without a key what it would do, and writes nothing', async () => {
+    await using workplace = await setup();
+    const before = await objects(workplace);
+    const dry = withdraw('1.10.0', '--dry-run');
+    expect(JSON.parse(await workplace.must(...dry, '--json'))).toMatchObject({
+      isWritten: false,
+      needed: [
+        ...['releases-aws-k8s-1.32-x86_64', 'snapshot', 'timestamp'].map((role) => ({ role })),
+      ],
+    });
+    expect(await workplace.must(...dry)).toContain('dry run: nothing was written');
+    expect(await objects(workplace)).toEqual(before);
+  });
+
+  it.each(['running', 'paused'])('refuses while a rollout of it is %s', async (state) => {
+    await using workplace = await setup();
+    const id = await start(workplace, '1.10.0');
+    const change = (verb: string) =>
+      workplace.must(...['rollout', verb, id, '--reason', 'x', '--storage', 'file:R', ...ONLINE]);
+    if (state === 'paused') await change('pause');
+    const refused = await workplace.run(...withdraw('1.10.0', ...KEYS));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(`tidegate rollout withdraw ${id}`);
+    await change('withdraw');
+    await workplace.must(...withdraw('1.10.0', ...KEYS));
+  });
+
+  it('refuses while hosts are sent back to it, whatever is allowed', async () => {
+    await using workplace = await setup();
+    const id = await start(workplace, '1.10.0');
+    await workplace.must(
+      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'boot loop'],
+      ...['--storage', 'file:R', ...ONLINE],
+    );
+    const refused = await workplace.run(...withdraw('1.9.0', '--allow-dangling-rollback', ...KEYS));
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(id)]);
+    // The way that the hint names.
+    const where = ['--storage', 'file:R', ...ONLINE];
+    const late = await workplace.must(
+      ...['rollout', 'start', ...PLATFORM, '--version', '1.10.0'],
+      ...['--start-at', '2027-01-01T00:00:00Z', ...where],
+    );
+    await workplace.must('rollout', 'withdraw', late, '--reason', 'none is left', ...where);
+    await workplace.must(...withdraw('1.9.0', '--allow-dangling-rollback', ...KEYS));
+  });
+
+  it('refuses the way back of another release, unless that is allowed', async () => {
+    await using workplace = await setup();
+    const refused = await workplace.run(...withdraw('1.9.0', ...KEYS));
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('1.10.0')]);
+    const allowed = await workplace.run(...withdraw('1.9.0', '--allow-dangling-rollback', ...KEYS));
+    expect([allowed.code, allowed.stderr]).toEqual([0, expect.stringContaining('1.10.0')]);
+    const amended = await workplace.run(
+      ...amend('1.10.0', '--rollback-to', '1.9.0', '1.8.0', ...REASON, ...KEYS),
+    );
+    expect(amended.stderr).toContain('1.9.0, which was withdrawn');
+  });
+
+  it('keeps the version taken, for the same images and for others', async () => {
+    await using workplace = await setup();
+    await workplace.must(...withdraw('1.10.0', ...KEYS));
+    const before = await objects(workplace);
+    for (const label of ['1.10.0', 'other']) {
+      await writeImages(workplace, label);
+      const again = await workplace.run(...publishArguments('1.10.0'));
+      expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('withdrawn')]);
+    }
+    expect(await objects(workplace)).toEqual(before);
+  });
+
+  it('cannot be rolled out any more, nor be gone back to', async () => {
+    await using workplace = await setup();
+    const id = await start(workplace, '1.10.0');
+    await workplace.must(...withdraw('1.9.0', '--allow-dangling-rollback', ...KEYS));
+    const where = ['--storage', 'file:R', ...ONLINE];
+    const started = await workplace.run(
+      ...['rollout', 'start', ...PLATFORM, '--version', '1.9.0', ...where],
+    );
+    const back = await workplace.run(
+      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'x', ...where],
+    );
+    expect([started.code, back.code]).toEqual([1, 1]);
+    expect(started.stderr).toContain('was withdrawn');
+  });
+
+  it.each([
+    { case: 'a version that is not published', argv: withdraw('3.0.0', ...KEYS), code: 1 },
+    { case: 'a missing key', argv: withdraw('1.10.0', ...ONLINE), code: 2 },
+    {
+      case: 'a key that may not sign the role',
+      argv: withdraw('1.10.0', '--release-key', 'file:K/root1.pem', ...ONLINE),
+      code: 1,
+    },
+    {
+      case: 'no reason',
+      argv: [...['release', 'withdraw', 'file:R', ...PLATFORM, '--version', '1.10.0', ...KEYS]],
+      code: 2,
+    },
+  ])('refuses $case', async ({ argv, code }) => {
+    await using workplace = await setup();
+    const before = await objects(workplace);
+    expect((await workplace.run(...argv)).code).toBe(code);
+    expect(await objects(workplace)).toEqual(before);
   });
 });
