@@ -9,6 +9,9 @@ import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-d
 import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
 import { keyEncryptCommand } from '../repo-tools/commands/key-encrypt.ts';
 import { keyExportCommand } from '../repo-tools/commands/key-export.ts';
+import { delegateAddCommand } from '../repo-tools/commands/delegate-add.ts';
+import { delegateRemoveCommand } from '../repo-tools/commands/delegate-remove.ts';
+import { delegateReplaceCommand } from '../repo-tools/commands/delegate-replace.ts';
 import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
 import { keyPublicCommand } from '../repo-tools/commands/key-public.ts';
 import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
@@ -16,6 +19,8 @@ import { publishCommand } from '../repo-tools/commands/publish.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
+import { repoRecoverCommand } from '../repo-tools/commands/repo-recover.ts';
+import { repoRotateCommand } from '../repo-tools/commands/repo-rotate.ts';
 import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
 import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
@@ -26,6 +31,11 @@ import { rolloutPreviewCommand } from '../repo-tools/commands/rollout-preview.ts
 import { rolloutRollbackCommand } from '../repo-tools/commands/rollout-rollback.ts';
 import { rolloutShowCommand } from '../repo-tools/commands/rollout-show.ts';
 import { rolloutStartCommand } from '../repo-tools/commands/rollout-start.ts';
+import { rootApplyCommand } from '../repo-tools/commands/root-apply.ts';
+import { rootCancelCommand } from '../repo-tools/commands/root-cancel.ts';
+import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
+import { rootReviewCommand } from '../repo-tools/commands/root-review.ts';
+import { rootSignCommand } from '../repo-tools/commands/root-sign.ts';
 import { serveCommand } from '../server/commands/serve.ts';
 import { CALLED_WRONGLY, failureOf } from './failure.ts';
 
@@ -48,6 +58,20 @@ function buildProgram(io: Io): Command {
     repoRefreshCommand(io),
     repoExpiryCommand(io),
     repoImportCommand(io),
+    repoRotateCommand(io),
+    repoRecoverCommand(io),
+    groupOf('root', 'change who may sign, by several people', [
+      rootProposeCommand(io),
+      rootReviewCommand(io),
+      rootSignCommand(io),
+      rootApplyCommand(io),
+      rootCancelCommand(io),
+    ]),
+    groupOf('delegate', 'who may sign releases of which variant and arch', [
+      delegateAddCommand(io),
+      delegateRemoveCommand(io),
+      delegateReplaceCommand(io),
+    ]),
   ]);
   program.addCommand(publishCommand(io));
   group(program, 'rollout', 'give releases to the fleet, and take them back', [
@@ -79,9 +103,13 @@ function group(
   description: string,
   commands: readonly Command[],
 ): void {
+  program.addCommand(groupOf(name, description, commands));
+}
+
+function groupOf(name: string, description: string, commands: readonly Command[]): Command {
   const parent = new Command(name).description(description);
   commands.forEach((command) => parent.addCommand(command));
-  program.addCommand(parent);
+  return parent;
 }
 
 /** Settings that commander does not pass on to commands made elsewhere. */

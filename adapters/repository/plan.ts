@@ -50,7 +50,8 @@ export function isNothing({ root, timestamp }: EditPlan): boolean {
 export function planEdit(state: RepositoryState, edit: RepositoryEdit): EditPlan {
   const root = nextRoot(state, edit.root);
   const trusted = root?.signed ?? state.root;
-  const adopted = notYetPublished(state, edit.adopted ?? new Map());
+  const restart = edit.restart ?? new Set();
+  const adopted = notYetPublished(state, edit.adopted ?? new Map(), restart);
   const targets = contentOfRole('targets', state, { edit, adopted });
   const names = targets.delegations?.roles.map(({ name }) => name) ?? [];
   const roles = new Map(
@@ -73,7 +74,6 @@ export function planEdit(state: RepositoryState, edit: RepositoryEdit): EditPlan
   );
   const isRekeyed = (role: 'snapshot' | 'timestamp') =>
     JSON.stringify(state.root.roles[role]) !== JSON.stringify(trusted.roles[role]);
-  const restart = edit.restart ?? new Set();
   requireNewReign(state.root, trusted, restart);
   const snapshot =
     signed.size + adopted.size > 0 ||
@@ -104,12 +104,13 @@ function nextRoot(
 function notYetPublished(
   { snapshot }: RepositoryState,
   adopted: ReadonlyMap<string, SignedMetadata<TargetsMetadata>>,
+  restart: ReadonlySet<string>,
 ): ReadonlyMap<string, SignedMetadata<TargetsMetadata>> {
   return new Map(
     [...adopted].filter(([role, { bytes, signed }]) => {
       const meta = snapshot.meta[`${role}.json`];
       if (meta?.hashes.sha256 === contentOf(bytes).hashes.sha256) return false;
-      if (meta !== undefined && signed.version <= meta.version) {
+      if (meta !== undefined && signed.version <= meta.version && !restart.has(role)) {
         throw new RepositoryError(
           'repository/moved-on',
           `role ${role} has version ${meta.version} by now, so version ${signed.version} comes too late`,

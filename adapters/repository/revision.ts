@@ -179,7 +179,7 @@ export async function writeVersion<S extends Metadata>(
 }
 
 /** The first number of a gap that only a fast-forward attack leaves; honest versions lie below it. */
-async function lowestSafeVersion(storage: Storage, role: string): Promise<number> {
+export async function lowestSafeVersion(storage: Storage, role: string): Promise<number> {
   const versions = await versionsOf(storage, role);
   const index = versions.findIndex(
     (version, at) => (versions[at + 1] ?? Infinity) - version > FAST_FORWARD_GAP,

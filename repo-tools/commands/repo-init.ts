@@ -1,15 +1,27 @@
 import { Command } from 'commander';
-import { initRepository } from '../../adapters/repository/init.ts';
+import { unsigned } from '../../adapters/repository/draft-proposal.ts';
+import { firstMetadata, initRepository } from '../../adapters/repository/init.ts';
+import type { InitOptions } from '../../adapters/repository/init.ts';
 import { metadataObject } from '../../adapters/repository/objects.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
+import { openProposal } from '../../adapters/repository/open-proposal.ts';
+import { newRolloutId } from '../../adapters/repository/rollouts.ts';
+import { openPublicKey, openSigner } from '../../adapters/signing/open.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
+import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { compileManifest } from '../../core/compile.ts';
-import type { KeyHolders } from '../../core/tuf/edit.ts';
+import { keyId } from '../../core/tuf/keys.ts';
+import type { Key } from '../../core/tuf/keys.ts';
+import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import type { Platform } from '../../core/tuf/names.ts';
+import type { Proposal } from '../../core/tuf/proposal.ts';
+import { reviewOf } from '../../core/tuf/review.ts';
+import { writeNewProposal } from '../ceremony/proposal-file.ts';
+import { reviewLines } from '../ceremony/review-text.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
 import { print, UsageError } from '../usage.ts';
+import { actor } from './rollout-target.ts';
 
 type Options = {
   readonly rootKey?: readonly string[];
@@ -19,6 +31,7 @@ type Options = {
   readonly singleKey?: string;
   readonly releaseKey: readonly string[];
   readonly expiryPolicy?: string;
+  readonly out?: string;
   readonly json?: boolean;
 };
 
@@ -39,6 +52,10 @@ export function repoInitCommand(io: Io): Command {
       'key that signs releases of a variant',
     )
     .option('--expiry-policy <file>', 'TOML with root_expiration and the like')
+    .option(
+      '--out <file>',
+      'several people: write a proposal that each of them signs; public keys are enough',
+    )
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -51,41 +68,112 @@ export function repoInitCommand(io: Io): Command {
 
 async function init(io: Io, url: string, options: Options): Promise<void> {
   const { cwd, env } = io;
-  const sources = sourcesOf(options);
-  const threshold = thresholdOf(options.rootThreshold, sources.root.length);
-  const orders = options.releaseKey.map(releaseKeyOption);
+  const order = orderOf(options);
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
-  await using keys = new AsyncDisposableStack();
-  const open = async (source: string) => keys.use(await openSigner(source, io));
-  const root = [];
-  for (const source of sources.root) root.push(await open(source));
-  const targets = await open(sources.targets);
-  const online = await open(sources.online);
-  const releases = [];
-  for (const { source, ...platform } of orders) {
-    releases.push({ platform, signer: await open(source) });
-  }
   await using storage = await openStorage(url, { access: 'write', cwd, env });
-  const now = io.now();
-  await initRepository({
-    storage,
-    now,
-    expiry,
-    root: { keys: root.map(({ key }) => key), threshold },
-    targets: { keys: [targets.key], threshold: 1 },
-    online: { keys: [online.key], threshold: 1 },
-    releases: holdersOf(releases),
-    manifest: new TextEncoder().encode(compileManifest([], { published: [], now })),
-    signers: [...root, targets, online, ...releases.map(({ signer }) => signer)],
+  if (options.out === undefined) await initNow(io, storage, order, { ...options, expiry });
+  else await initByProposal(io, storage, order, { ...options, out: options.out, expiry });
+}
+
+/** All keys are at hand: the repository is made at once. */
+async function initNow(
+  io: Io,
+  storage: Storage,
+  order: InitOrder,
+  { expiry, json }: Pick<Options, 'json'> & { readonly expiry: ExpiryPolicy },
+): Promise<void> {
+  await using keys = new AsyncDisposableStack();
+  const signers: Signer[] = [];
+  const holders = await holdersOf(order, async (source) => {
+    const signer = keys.use(await openSigner(source, io));
+    signers.push(signer);
+    return signer.key;
   });
+  const now = io.now();
+  const manifest = new TextEncoder().encode(compileManifest([], { published: [], now }));
+  await initRepository({ storage, now, expiry, ...holders, manifest, signers });
   const trustAnchor = metadataObject('root', 1);
-  const rootKeys = root.map(({ keyId }) => keyId);
-  print(io, options.json, { storage: storage.url, trustAnchor, rootKeys, threshold }, [
+  const { threshold } = holders.root;
+  const rootKeys = holders.root.keys.map(keyId);
+  print(io, json, { storage: storage.url, trustAnchor, rootKeys, threshold }, [
     `made a repository in ${storage.url}`,
     `root: ${threshold} of ${rootKeys.length} keys must sign`,
-    ...rootKeys.map((keyId) => `  ${keyId}`),
+    ...rootKeys.map((id) => `  ${id}`),
     `hosts trust ${trustAnchor}: put it into their image`,
   ]);
+}
+
+/** Nobody has all keys: the first metadata is a proposal like every later change. */
+async function initByProposal(
+  io: Io,
+  storage: Storage,
+  order: InitOrder,
+  {
+    out,
+    expiry,
+    json,
+  }: Pick<Options, 'json'> & { readonly out: string; readonly expiry: ExpiryPolicy },
+): Promise<void> {
+  const holders = await holdersOf(order, (source) => openPublicKey(source, io));
+  const now = io.now();
+  const { root, targets, releases } = firstMetadata({ now, expiry, ...holders });
+  const proposal: Proposal = {
+    id: newRolloutId(),
+    createdAt: now,
+    by: actor(io),
+    reason: 'a new repository',
+    base: null,
+    root: unsigned(root),
+    targets: unsigned(targets),
+    delegated: new Map([...releases].map(([role, metadata]) => [role, unsigned(metadata)])),
+    restart: [],
+  };
+  const review = reviewOf(proposal, now);
+  await openProposal(storage, proposal);
+  await writeNewProposal(io, out, proposal);
+  print(io, json, { id: proposal.id, isApplied: false, file: out, ...review }, [
+    ...reviewLines(proposal, review),
+    `wrote ${out}: have it signed with tidegate repo root sign --in ${out}`,
+  ]);
+}
+
+type InitOrder = {
+  readonly sources: Sources;
+  readonly threshold: number;
+  readonly releases: readonly (Platform & { readonly source: string })[];
+};
+
+function orderOf(options: Options): InitOrder {
+  const sources = sourcesOf(options);
+  return {
+    sources,
+    threshold: thresholdOf(options.rootThreshold, sources.root.length),
+    releases: options.releaseKey.map(releaseKeyOption),
+  };
+}
+
+/** Several keys of one variant and arch share its role; each of them may sign alone. */
+async function holdersOf(
+  { sources, threshold, releases }: InitOrder,
+  open: (source: string) => Promise<Key>,
+): Promise<Pick<InitOptions, 'root' | 'targets' | 'online' | 'releases'>> {
+  const rootKeys = [];
+  for (const source of sources.root) rootKeys.push(await open(source));
+  const targets = await open(sources.targets);
+  const online = await open(sources.online);
+  const platforms = new Map<string, Platform & { readonly keys: Key[] }>();
+  for (const { source, variant, arch } of releases) {
+    const name = `${variant}:${arch}`;
+    const entry = platforms.get(name) ?? { variant, arch, keys: [] };
+    entry.keys.push(await open(source));
+    platforms.set(name, entry);
+  }
+  return {
+    root: { keys: rootKeys, threshold },
+    targets: { keys: [targets], threshold: 1 },
+    online: { keys: [online], threshold: 1 },
+    releases: [...platforms.values()].map((platform) => ({ ...platform, threshold: 1 })),
+  };
 }
 
 type Sources = {
@@ -131,16 +219,4 @@ function releaseKeyOption(text: string): Platform & { readonly source: string } 
     );
   }
   return { variant, arch, source };
-}
-
-/** Several keys of one variant and arch share its role; each of them may sign alone. */
-function holdersOf(
-  releases: readonly { readonly platform: Platform; readonly signer: Signer }[],
-): readonly (Platform & KeyHolders)[] {
-  const platforms = Map.groupBy(releases, ({ platform }) => `${platform.variant} ${platform.arch}`);
-  return [...platforms.values()].flatMap((members) => {
-    const [first] = members;
-    const keys = members.map(({ signer }) => signer.key);
-    return first === undefined ? [] : [{ ...first.platform, keys, threshold: 1 }];
-  });
 }

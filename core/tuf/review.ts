@@ -1,0 +1,249 @@
+import { newSnapshot, newTargets, newTimestamp } from './edit.ts';
+import { consequencesOf } from './change-words.ts';
+import { diffRoot, diffTargets } from './diff.ts';
+import type { RoleDiff } from './diff.ts';
+import { lint } from './lint.ts';
+import type { RootMetadata, TargetsMetadata } from './metadata.ts';
+import { fingerprintOf } from './proposal.ts';
+import type { Proposal } from './proposal.ts';
+import { trustIn } from './repository-metadata.ts';
+import { isExpired, rootTrust, signersOf } from './verify.ts';
+import type { RoleTrust } from './verify.ts';
+
+/** Who must sign one file of a proposal, and who has. */
+export type Requirement = {
+  readonly role: string;
+  /** Whose keys are asked: a new root needs those of the root before it and its own. */
+  readonly by: string;
+  readonly threshold: number;
+  readonly signed: readonly string[];
+  readonly missing: readonly string[];
+  readonly isMet: boolean;
+};
+
+export type Review = {
+  readonly fingerprint: string;
+  readonly diffs: readonly RoleDiff[];
+  readonly consequences: readonly string[];
+  /** What must be mended: the proposal is not applied with any of them. */
+  readonly problems: readonly string[];
+  readonly advice: readonly string[];
+  readonly requirements: readonly Requirement[];
+};
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Everything that a person should know before signing. */
+export function reviewOf(proposal: Proposal, now: Date): Review {
+  const diffs = diffsOf(proposal);
+  return {
+    fingerprint: fingerprintOf(proposal),
+    diffs,
+    consequences: [
+      ...consequencesOf(diffs),
+      ...(proposal.restart.length === 0
+        ? []
+        : [
+            `the versions of ${proposal.restart.join(', ')} start again: hosts accept that only because all keys of snapshot and timestamp are new`,
+          ]),
+    ],
+    problems: problemsOf(proposal, now),
+    advice: adviceOf(proposal, now),
+    requirements: requirementsOf(proposal),
+  };
+}
+
+/** Which keys must sign which file, with the signatures that hold already. */
+export function requirementsOf(proposal: Proposal): readonly Requirement[] {
+  const { base, root, targets, delegated } = proposal;
+  const trusted = trustFilesOf(proposal);
+  const rootOnes =
+    root === null
+      ? []
+      : [
+          ...(base === null
+            ? []
+            : [
+                requirement(
+                  'root',
+                  `root ${base.root.signed.version}`,
+                  root,
+                  rootTrust(base.root.signed, 'root'),
+                ),
+              ]),
+          requirement('root', `root ${root.signed.version}`, root, rootTrust(root.signed, 'root')),
+        ];
+  const targetsOnes =
+    targets === null
+      ? []
+      : [
+          requirement(
+            'targets',
+            `root ${trusted.root.version}`,
+            targets,
+            rootTrust(trusted.root, 'targets'),
+          ),
+        ];
+  const others = [...delegated].flatMap(([role, file]) => {
+    const trust = trustIn(trusted, role);
+    return trust === null
+      ? []
+      : [requirement(role, `targets ${trusted.targets.version}`, file, trust)];
+  });
+  return [...rootOnes, ...targetsOnes, ...others];
+}
+
+/** The files of the proposal that this key may sign. */
+export function signableBy(proposal: Proposal, keyId: string): readonly string[] {
+  const roles = requirementsOf(proposal)
+    .filter(({ signed, missing }) => signed.includes(keyId) || missing.includes(keyId))
+    .map(({ role }) => role);
+  return [...new Set(roles)];
+}
+
+/** Root and targets as they are after the proposal. */
+export function trustFilesOf({ base, root, targets }: Proposal): {
+  readonly root: RootMetadata;
+  readonly targets: TargetsMetadata;
+} {
+  const rootFile = root ?? base?.root;
+  const targetsFile = targets ?? base?.targets;
+  if (rootFile === undefined || targetsFile === undefined) {
+    throw new Error('a proposal without a base has root and targets');
+  }
+  return { root: rootFile.signed, targets: targetsFile.signed };
+}
+
+function requirement(
+  role: string,
+  by: string,
+  file: Parameters<typeof signersOf>[0],
+  trust: RoleTrust,
+): Requirement {
+  const signed = signersOf(file, trust);
+  return {
+    role,
+    by,
+    threshold: trust.threshold,
+    signed,
+    missing: trust.keyids.filter((id) => !signed.includes(id)),
+    isMet: signed.length >= trust.threshold,
+  };
+}
+
+function diffsOf({ base, root, targets, delegated }: Proposal): readonly RoleDiff[] {
+  return [
+    ...(root === null
+      ? []
+      : [{ role: 'root', changes: diffRoot(base?.root.signed ?? null, root.signed) }]),
+    ...(targets === null
+      ? []
+      : [{ role: 'targets', changes: diffTargets(base?.targets.signed ?? null, targets.signed) }]),
+    ...[...delegated].map(([role, { signed }]) => ({
+      role,
+      changes: diffTargets(base?.delegated.get(role)?.signed ?? null, signed),
+    })),
+  ];
+}
+
+function problemsOf(proposal: Proposal, now: Date): readonly string[] {
+  const { base, root, targets, delegated } = proposal;
+  const files = [['root', root] as const, ['targets', targets] as const, ...delegated];
+  const trusted = trustFilesOf(proposal);
+  return [
+    ...baseProblems(proposal),
+    ...(root !== null && root.signed.version !== (base?.root.signed.version ?? 0) + 1
+      ? [
+          `root has version ${root.signed.version}, and must follow ${base?.root.signed.version ?? 0}`,
+        ]
+      : []),
+    ...files.flatMap(([role, file]) =>
+      file !== null && isExpired(file.signed, now)
+        ? [`${role} expires at ${file.signed.expires}, which is past`]
+        : [],
+    ),
+    ...[...delegated.keys()]
+      .filter((role) => trustIn(trusted, role) === null)
+      .map((role) => `${role} is not delegated`),
+    ...lint(wholeOf(proposal))
+      .filter(({ severity }) => severity === 'error')
+      .map(({ check, where, what, reason }) => `${where}: ${what} (${check}: ${reason})`),
+  ];
+}
+
+function baseProblems({ base }: Proposal): readonly string[] {
+  if (base === null) return [];
+  const root = rootTrust(base.root.signed, 'root');
+  const targets = rootTrust(base.root.signed, 'targets');
+  return [
+    ...(signersOf(base.root, root).length < root.threshold
+      ? ['the present root is not signed by enough of its own keys']
+      : []),
+    ...(signersOf(base.targets, targets).length < targets.threshold
+      ? ['the present targets role is not signed by enough of its keys']
+      : []),
+  ];
+}
+
+/** The repository as far as the proposal knows it; what it does not know is empty, and breaks no rule. */
+function wholeOf({ delegated, base, ...rest }: Proposal) {
+  const { root, targets } = trustFilesOf({ delegated, base, ...rest });
+  const edition = { version: 1, expires: root.expires };
+  const names = targets.delegations?.roles.map(({ name }) => name) ?? [];
+  const nothing = { version: 1, length: 1, hashes: { sha256: '0'.repeat(64) } };
+  const roles = names.map(
+    (name) =>
+      [
+        name,
+        delegated.get(name)?.signed ?? base?.delegated.get(name)?.signed ?? newTargets(edition),
+      ] as const,
+  );
+  return {
+    root,
+    targets,
+    delegated: new Map(roles),
+    snapshot: newSnapshot(
+      new Map(['targets', ...names].map((name) => [name, nothing] as const)),
+      edition,
+    ),
+    timestamp: newTimestamp(nothing, edition),
+  };
+}
+
+function adviceOf(proposal: Proposal, now: Date): readonly string[] {
+  const { root, targets } = trustFilesOf(proposal);
+  const { roles } = root;
+  const online = new Set([...roles.snapshot.keyids, ...roles.timestamp.keyids]);
+  const isOnline = (role: 'root' | 'targets') => roles[role].keyids.some((id) => online.has(id));
+  const spare = roles.root.keyids.length - roles.root.threshold;
+  return [
+    ...(roles.root.threshold === 1
+      ? ['one root key alone decides about everything: let at least two people sign root']
+      : []),
+    ...(spare === 0
+      ? [
+          'if one root key is lost, root can never be changed again: keep one more key than the threshold',
+        ]
+      : []),
+    ...(isOnline('root')
+      ? ['a root key is an online key too: who breaks into the server owns every host']
+      : []),
+    ...(isOnline('targets')
+      ? [
+          'a targets key is an online key too: who breaks into the server decides who signs releases',
+        ]
+      : []),
+    ...[
+      ['root', proposal.root === null ? null : root.expires] as const,
+      ['targets', proposal.targets === null ? null : targets.expires] as const,
+    ].flatMap(([role, expires]) => {
+      if (expires === null) return [];
+      const days = (new Date(expires).getTime() - now.getTime()) / DAY_MS;
+      if (days > 0 && days < 30)
+        return [`${role} lives less than a month: the people must meet again soon`];
+      return days > 1100
+        ? [`${role} lives more than three years: hosts would trust lost keys that long`]
+        : [];
+    }),
+  ];
+}

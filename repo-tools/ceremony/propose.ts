@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { applyProposal } from '../../adapters/repository/apply-proposal.ts';
+import { draftProposal } from '../../adapters/repository/draft-proposal.ts';
+import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
+import { closeProposal, openProposal } from '../../adapters/repository/open-proposal.ts';
+import { openRepository } from '../../adapters/repository/repository.ts';
+import type { RepositoryState } from '../../adapters/repository/repository.ts';
+import { newRolloutId } from '../../adapters/repository/rollouts.ts';
+import { openSigner } from '../../adapters/signing/open.ts';
+import type { Signer } from '../../adapters/signing/signer.ts';
+import { openStorage } from '../../adapters/storage/open.ts';
+import type { Storage } from '../../adapters/storage/storage.ts';
+import type { Io } from '../../adapters/terminal/io.ts';
+import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
+import { ProposalError } from '../../core/tuf/proposal.ts';
+import type { Proposal } from '../../core/tuf/proposal.ts';
+import { reviewOf } from '../../core/tuf/review.ts';
+import { actor } from '../commands/rollout-target.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
+import { print, UsageError } from '../usage.ts';
+import type { CeremonyOptions } from './options.ts';
+import { writeNewProposal } from './proposal-file.ts';
+import { reviewLines } from './review-text.ts';
+import { signProposal } from './sign-proposal.ts';
+
+/**
+ * One change of who may sign what, from the present state to a proposal: printed only (`--dry-run`), written for others to
+ * sign (`--out`), or signed and applied at once (`--sign-with`, `--online-key`). One proposal is open at a time.
+ */
+export async function proposeChange(
+  io: Io,
+  url: string,
+  options: CeremonyOptions,
+  changeOf: (state: RepositoryState) => TrustChange | Promise<TrustChange>,
+): Promise<void> {
+  requireDestination(options);
+  const access = options.dryRun === true ? 'read' : 'write';
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
+  await using storage = await openStorage(url, { access, cwd: io.cwd, env: io.env });
+  const trustedRoot = await trustedRootOption(io, options.root);
+  const now = io.now();
+  const state = await openRepository({ storage, now: io.now, trustedRoot }).load();
+  const draft = await draftProposal(state, await changeOf(state), {
+    storage,
+    now,
+    expiry,
+    id: newRolloutId(),
+    by: actor(io),
+    reason: options.reason,
+  });
+  await finishProposal(io, draft, { ...options, storage, expiry });
+}
+
+export async function trustedRootOption(
+  io: Io,
+  path: string | undefined,
+): Promise<Uint8Array | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(resolve(io.cwd, path));
+  } catch (cause) {
+    throw new UsageError('usage/file', `--root: cannot read ${path}`, { cause });
+  }
+}
+
+/** Shows a fresh proposal, and then does with it what the options say. */
+export async function finishProposal(
+  io: Io,
+  draft: Proposal,
+  options: CeremonyOptions & { readonly storage: Storage; readonly expiry: ExpiryPolicy },
+): Promise<void> {
+  const { storage, out, dryRun, json } = options;
+  if (dryRun === true) {
+    const review = reviewOf(draft, io.now());
+    print(io, json, { id: draft.id, dryRun: true, ...review }, reviewLines(draft, review));
+    return;
+  }
+  await using keys = new AsyncDisposableStack();
+  const open = async (sources: readonly string[] = []) => {
+    const signers: Signer[] = [];
+    for (const source of sources) signers.push(keys.use(await openSigner(source, io)));
+    return signers;
+  };
+  const people = await open(options.signWith);
+  const { proposal } = await signProposal(draft, people);
+  const review = reviewOf(proposal, io.now());
+  const online = await open(options.onlineKey);
+  // With its signatures, so that an apply that is killed can be finished from there.
+  await openProposal(storage, proposal);
+  if (out === undefined) {
+    await applyNow(io, proposal, [...people, ...online], options);
+  } else {
+    await writeNewProposal(io, out, proposal).catch(async (error: unknown) => {
+      await closeProposal(storage);
+      throw error;
+    });
+  }
+  const isApplied = out === undefined;
+  print(io, json, { id: proposal.id, isApplied, ...(isApplied ? {} : { file: out }), ...review }, [
+    ...reviewLines(proposal, review),
+    isApplied
+      ? `applied to ${storage.url}`
+      : `wrote ${out}: have it signed with tidegate repo root sign --in ${out}`,
+  ]);
+}
+
+async function applyNow(
+  io: Io,
+  proposal: Proposal,
+  signers: readonly Signer[],
+  { storage, expiry }: { readonly storage: Storage; readonly expiry: ExpiryPolicy },
+): Promise<void> {
+  try {
+    await applyProposal(proposal, { storage, signers, now: io.now(), expiry });
+  } catch (error) {
+    // Nothing was written yet, and nobody has a copy that could still be signed.
+    if (error instanceof ProposalError) await closeProposal(storage);
+    throw error;
+  }
+  await closeProposal(storage);
+}
+
+function requireDestination({ out, onlineKey, dryRun }: CeremonyOptions): void {
+  if (dryRun === true) return;
+  if ((out === undefined) === (onlineKey === undefined)) {
+    throw new UsageError(
+      'usage/option',
+      'give --out to have it signed by others, or --sign-with and --online-key to apply it at once',
+      { hints: ['--dry-run only prints what would change'] },
+    );
+  }
+}

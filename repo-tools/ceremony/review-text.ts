@@ -1,0 +1,44 @@
+import { formatInstant } from '../../core/instant.ts';
+import { wordsOf } from '../../core/tuf/change-words.ts';
+import type { Proposal } from '../../core/tuf/proposal.ts';
+import type { Requirement, Review } from '../../core/tuf/review.ts';
+
+/** A review for a person, who reads it before signing. */
+export function reviewLines(proposal: Proposal, review: Review): readonly string[] {
+  const { id, by, reason, createdAt, base } = proposal;
+  return [
+    `proposal ${id} of ${by}, ${formatInstant(createdAt)}: ${reason}`,
+    base === null
+      ? 'the first metadata of a new repository'
+      : `on top of root ${base.root.signed.version} and targets ${base.targets.signed.version}`,
+    'what changes:',
+    ...review.diffs.flatMap(({ role, changes }) =>
+      changes.map((change) => `  ${role}: ${wordsOf(change)}`),
+    ),
+    ...section('what it means:', review.consequences),
+    ...section('must be mended:', review.problems),
+    ...section('advised:', review.advice),
+    'who signs:',
+    ...review.requirements.flatMap(requirementLines),
+    `fingerprint ${review.fingerprint}`,
+  ];
+}
+
+function requirementLines({
+  role,
+  by,
+  threshold,
+  signed,
+  missing,
+  isMet,
+}: Requirement): readonly string[] {
+  return [
+    `  ${role}, ${threshold} of the keys of ${by}: ${isMet ? 'done' : `${threshold - signed.length} more`}`,
+    ...signed.map((keyId) => `    signed  ${keyId}`),
+    ...missing.map((keyId) => `    not yet ${keyId}`),
+  ];
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+}

@@ -1,0 +1,61 @@
+import { Command } from 'commander';
+import { NO_TRUST_CHANGE } from '../../adapters/repository/draft-proposal.ts';
+import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
+import type { RepositoryState } from '../../adapters/repository/repository.ts';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { keyId } from '../../core/tuf/keys.ts';
+import { addCeremonyOptions, rolesNamed } from '../ceremony/options.ts';
+import type { CeremonyOptions } from '../ceremony/options.ts';
+import { proposeChange } from '../ceremony/propose.ts';
+import { openPublicKeys, rotation } from '../ceremony/rotation.ts';
+import { UsageError } from '../usage.ts';
+
+type Options = CeremonyOptions & {
+  readonly newOnlineKey: readonly string[];
+  readonly restartRole?: readonly string[];
+};
+
+export function repoRecoverCommand(io: Io): Command {
+  const command = new Command('recover')
+    .description('after a fast-forward attack: new online keys, and versions that start again')
+    .argument('<storage>', 'file:FOLDER or s3://BUCKET/PREFIX')
+    .requiredOption(
+      '--new-online-key <source...>',
+      'keys of snapshot, timestamp and rollouts from now on',
+    )
+    .option('--restart-role <role...>', 'more roles whose versions the attacker skipped ahead')
+    .addHelpText(
+      'after',
+      "\nExample:\n  tidegate repo recover file:repo --new-online-key file:online2.pem --reason 'stolen key' \\\n" +
+        '    --sign-with file:root1.pem file:root2.pem file:targets.pem --online-key file:online2.pem',
+    )
+    .action((storage: string, options: Options) =>
+      proposeChange(io, storage, options, (state) => recovery(io, state, options)),
+    );
+  return addCeremonyOptions(command);
+}
+
+async function recovery(
+  io: Io,
+  state: RepositoryState,
+  { newOnlineKey, restartRole = [] }: Options,
+): Promise<TrustChange> {
+  const unknown = restartRole.find((role) => role !== 'targets' && !state.delegated.has(role));
+  if (unknown !== undefined) {
+    throw new UsageError('usage/option', `--restart-role: there is no role '${unknown}'`);
+  }
+  const keys = await openPublicKeys(io, newOnlineKey);
+  const { snapshot, timestamp } = state.root.roles;
+  const old = keys.map(keyId).find((id) => [...snapshot.keyids, ...timestamp.keyids].includes(id));
+  if (old !== undefined) {
+    throw new UsageError(
+      'usage/option',
+      `--new-online-key: hosts forget the versions they saw only if all keys are new, got ${old} again`,
+    );
+  }
+  return {
+    ...NO_TRUST_CHANGE,
+    keys: rotation(state, rolesNamed('online'), { keys, threshold: 1 }),
+    restart: ['snapshot', 'timestamp', ...restartRole],
+  };
+}
