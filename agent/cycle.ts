@@ -11,6 +11,7 @@ import { ask, askServer } from './order.ts';
 import type { Order } from './order.ts';
 import { reportFailure, reportSuccess } from './outcome.ts';
 import { requirePermission } from './permission.ts';
+import { runningRelease } from './running-release.ts';
 import type { SealedSlot } from './slots/slots.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
 
@@ -135,7 +136,11 @@ async function move(
   let at = state;
   try {
     const fetched = await fetchRelease(repository, { ...config.host, version: target.to });
-    requirePermission(active.release, fetched.release, target.direction);
+    const running =
+      target.direction === 'rollback'
+        ? await runningRelease(repository, active.release)
+        : active.release;
+    requirePermission(running, fetched.release, target.direction);
     at = await step(context, at, { kind: 'offered', target });
     stage = 'install';
     bytesFetched = await fillInactiveSlot(context, repository, fetched);

@@ -1,3 +1,4 @@
+import { isSameBuild } from '../core/release-terms.ts';
 import { parseRelease } from '../core/release.ts';
 import type { Release } from '../core/release.ts';
 import { releaseDocumentTarget } from '../core/tuf/names.ts';
@@ -37,7 +38,7 @@ export async function fillInactiveSlot(
   { release, document }: FetchedRelease,
 ): Promise<number> {
   const { slots, signal } = context;
-  if (await isFilled(context, document)) return 0;
+  if (await isFilled(context, release)) return 0;
   // All that can be wanting is found out before the slot loses what it holds.
   const files = await findImages(repository, release);
   await requireRoom(slots, release);
@@ -67,10 +68,11 @@ async function findImages(repository: VerifiedRepository, release: Release) {
 
 async function isFilled(
   { slots, onEvent }: Pick<AgentContext, 'slots' | 'onEvent'>,
-  document: Uint8Array,
+  release: Release,
 ): Promise<boolean> {
   const { inactive } = await slots.read();
-  if (inactive === null || Buffer.compare(inactive.document, document) !== 0) return false;
+  // On other terms it is the same release: they are read anew whenever they count.
+  if (inactive === null || !isSameBuild(inactive.release, release)) return false;
   try {
     await slots.verifyInactive();
     return true;

@@ -16,6 +16,9 @@ import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
 import { keyPublicCommand } from '../repo-tools/commands/key-public.ts';
 import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
+import { releaseAmendCommand } from '../repo-tools/commands/release-amend.ts';
+import { releaseListCommand } from '../repo-tools/commands/release-list.ts';
+import { releaseShowCommand } from '../repo-tools/commands/release-show.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
@@ -74,6 +77,11 @@ function buildProgram(io: Io): Command {
     ]),
   ]);
   program.addCommand(publishCommand(io));
+  group(program, 'release', 'published releases and their terms', [
+    releaseListCommand(io),
+    releaseShowCommand(io),
+    releaseAmendCommand(io),
+  ]);
   group(program, 'rollout', 'give releases to the fleet, and take them back', [
     rolloutStartCommand(io),
     rolloutListCommand(io),

@@ -26,6 +26,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex dig
 const version = z
   .string()
   .refine(isReleaseVersion, 'must be a semantic version without build metadata');
+const instant = z.string().refine(isInstant, 'must be a time like 2026-03-01T12:00:00Z');
 const imageName = z.string().refine(isImageName, 'must be an image name [a-z][a-z0-9_]*');
 
 const releaseSchema = z
@@ -69,7 +70,20 @@ const releaseSchema = z
       .strictObject({ target: z.string(), length: z.int().min(1), sha256 })
       .readonly()
       .optional(),
-    createdAt: z.string().refine(isInstant, 'must be a time like 2026-03-01T12:00:00Z'),
+    createdAt: instant,
+    /**
+     * Changes of the terms since, oldest first; absent if there were none. `before` is the SHA-256 of the document that the
+     * change replaced, whose bytes stay in the storage under their hash.
+     */
+    amended: z
+      .array(
+        z
+          .strictObject({ at: instant, by: z.string(), reason: z.string().min(1), before: sha256 })
+          .readonly(),
+      )
+      .min(1)
+      .readonly()
+      .optional(),
   })
   .readonly();
 

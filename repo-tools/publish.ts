@@ -189,7 +189,8 @@ function refuseOtherRelease(
       hints: ['publish new bytes under a new version'],
     });
   }
-  const terms = (of: Release) => JSON.stringify({ ...of, createdAt: '' });
+  // What counts are the terms of today, however they came about.
+  const terms = (of: Release) => JSON.stringify({ ...of, createdAt: '', amended: undefined });
   if (terms(published) !== terms(release)) {
     throw new PublishError('publish/exists', `${what} with other images or on other terms`, {
       hints: [

@@ -1,179 +1,155 @@
-import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { BaseFetcher, Updater } from 'tuf-js';
-import { DownloadHTTPError } from 'tuf-js/dist/error.js';
-import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
-import { metadataObject, readObject, targetObject } from '../adapters/repository/objects.ts';
-import { StorageError } from '../adapters/storage/storage.ts';
+import { readRawRepository } from '../adapters/repository/read-raw.ts';
+import { RepositoryError } from '../adapters/repository/errors.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
-import { ExpectedError } from '../core/errors.ts';
-import { MAX_LENGTHS, parseTargets } from '../core/tuf/metadata.ts';
-import type { TargetsMetadata } from '../core/tuf/metadata.ts';
+import { lintRaw } from '../core/tuf/lint.ts';
+import { factsOf } from '../core/tuf/lint/facts.ts';
+import { objectOf } from '../core/tuf/lint/raw.ts';
+import type { RawFile, RawRepository } from '../core/tuf/lint/raw.ts';
 import type { ProgressListener } from './upload-images.ts';
-
-/** A client that trusts the first root cannot follow the repository to what is published now. */
-export class VerifyError extends ExpectedError<'verify/metadata'> {}
+import { bySeriousness, errorIn } from './verify/finding.ts';
+import type { Finding } from './verify/finding.ts';
+import { followFromEach } from './verify/follow.ts';
+import { headerFindings, rangeFindings } from './verify/headers.ts';
+import { findingsOfLint } from './verify/lint-findings.ts';
+import { missingFindings } from './verify/missing.ts';
+import { ObservedRepository } from './verify/observed.ts';
+import { readRoots } from './verify/roots.ts';
+import { saveCopy } from './verify/save.ts';
+import { rollbackFindings } from './verify/since.ts';
+import { checkTarget, listedTargets } from './verify/targets.ts';
+import type { ListedTarget, TargetFailure } from './verify/targets.ts';
 
 export type VerifiedRole = {
   readonly role: string;
-  readonly version: number;
-  readonly expires: string;
+  readonly version: number | null;
+  readonly expires: string | null;
   readonly targets: number;
 };
 
 export type VerifyReport = {
+  /** How many roots are readable without a gap; every one was a starting point. */
+  readonly roots: number;
   readonly roles: readonly VerifiedRole[];
   readonly targets: number;
   readonly bytes: number;
+  /** False if only the metadata was looked at. */
+  readonly areTargetsChecked: boolean;
   /** Listed targets that a host could not get as they are listed, with the reason. */
   readonly failures: readonly { readonly target: string; readonly reason: string }[];
+  /** The most serious first; failures are among them. */
+  readonly findings: readonly Finding[];
+  /** Whether the metadata is sound, and so was kept where it was asked for. */
+  readonly isSaved: boolean;
 };
 
-export type VerifyOptions = { readonly now: Date; readonly listener: ProgressListener };
-
-const BASE_URL = 'http://repository.invalid/';
+export type VerifyOptions = {
+  readonly now: Date;
+  readonly listener: ProgressListener;
+  /** What expires within so long is an error. */
+  readonly horizonMs: number;
+  readonly metadataOnly: boolean;
+  /** Whether rules of the profile that keep only some clients from reading count. */
+  readonly profile: boolean;
+  /** What is trusted from before; null if there is nothing to compare with. */
+  readonly since: RawRepository | null;
+  /** Where sound metadata is kept for the next time, or null. */
+  readonly save: Storage | null;
+};
 
 /**
- * Reads the repository from outside, as a host does: tuf-js follows it from root 1, and every listed target is fetched
- * whole and compared with its length and hash. Throws VerifyError, or StorageError if the storage does not answer.
+ * Reads the repository from outside, as hosts do: tuf-js follows it from every root that there is, every name that metadata
+ * names is asked for, and every listed target is fetched whole and compared. What is wrong, also a storage that does not
+ * answer, is a finding.
  */
 export async function verifyRepository(
   storage: Storage,
-  { now, listener }: VerifyOptions,
+  { now, listener, horizonMs, metadataOnly, profile, since, save }: VerifyOptions,
 ): Promise<VerifyReport> {
-  const folder = await mkdtemp(join(tmpdir(), 'tidegate-verify-'));
+  const observed = new ObservedRepository(storage);
+  const roots = await readRoots(observed);
+  const raw = await readAll(observed);
+  const clock = { now, horizonMs };
+  const facts = raw === null ? null : factsOf(raw, clock);
+  const followed = await followFromEach(roots.files, {
+    storage: observed.asStorage('unavailable'),
+    now,
+    delegations: facts?.delegations ?? [],
+  });
+  const linted = raw === null ? [] : findingsOfLint(lintRaw(raw, clock));
+  const isConsistent = objectOf(roots.files.at(-1)?.signed)['consistent_snapshot'] !== false;
+  const listed = listedTargets(facts?.targets ?? [], { isConsistent });
+  const failures = metadataOnly ? [] : await checkTargets(observed, listed, listener);
+  const largest = listed.toSorted((a, b) => b.length - a.length)[0]?.object;
+  const inMetadata = [
+    ...roots.findings,
+    ...followed,
+    ...(since === null ? [] : await rollbackFindings(since, raw, observed)),
+    ...(raw === null ? [] : await missingFindings(raw, observed)),
+    ...linted.filter(({ kind }) => profile || kind !== 'profile'),
+  ];
+  const findings = [
+    ...inMetadata,
+    ...failures.map(({ kind, target, reason }) => errorIn(kind, target, reason)),
+    ...headerFindings(observed, roots.end),
+    ...(metadataOnly ? [] : await rangeFindings(observed, largest)),
+  ];
+  const isSaved = save !== null && raw !== null && inMetadata.every(isHarmless);
+  if (isSaved) await saveCopy(save, raw);
+  return {
+    roots: roots.files.length,
+    roles: raw === null ? [] : [raw.targets, ...raw.delegated.values()].flatMap(roleOf),
+    targets: listed.length,
+    bytes: listed.reduce((sum, { length }) => sum + length, 0),
+    areTargetsChecked: !metadataOnly,
+    failures: failures.map(({ target, reason }) => ({ target, reason })),
+    findings: bySeriousness(findings),
+    isSaved,
+  };
+}
+
+/** Whether hosts trust the metadata nevertheless. */
+function isHarmless({ kind, severity }: Finding): boolean {
+  return severity === 'warning' || kind === 'profile' || kind === 'expires-soon';
+}
+
+/** All metadata that can be read; null where there is no root to begin with, which the roots' findings tell. */
+async function readAll(observed: ObservedRepository): Promise<RawRepository | null> {
   try {
-    return await verifyIn(folder, storage, { now, listener });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    return await readRawRepository(observed.asStorage('not-there'), { root: null });
+  } catch (error) {
+    if (error instanceof RepositoryError && error.code === 'repository/not-there') return null;
+    throw error;
   }
 }
 
-async function verifyIn(
-  folder: string,
-  storage: Storage,
-  { now, listener }: VerifyOptions,
-): Promise<VerifyReport> {
-  const root = await readObject(storage, metadataObject('root', 1), MAX_LENGTHS.root);
-  await writeFile(join(folder, 'root.json'), root.bytes);
-  const roles = await followMetadata(folder, storage, now);
-  const files = roles.flatMap(({ metadata }) => Object.entries(metadata.targets));
-  const bytes = files.reduce((sum, [, { length }]) => sum + length, 0);
-  const progress = listener.begin(`verify ${files.length} targets`, bytes);
-  const failures = [];
+async function checkTargets(
+  observed: ObservedRepository,
+  listed: readonly ListedTarget[],
+  listener: ProgressListener,
+): Promise<readonly TargetFailure[]> {
+  const bytes = listed.reduce((sum, { length }) => sum + length, 0);
+  const progress = listener.begin(`verify ${listed.length} targets`, bytes);
+  const failures: TargetFailure[] = [];
   try {
-    for (const [target, file] of files) {
-      const reason = await reasonAgainst(storage, target, file, (count) => {
-        progress.advance(count);
-      });
-      if (reason !== null) failures.push({ target, reason });
+    for (const target of listed) {
+      const failure = await checkTarget(observed, target, (count) => progress.advance(count));
+      if (failure !== null) failures.push(failure);
     }
   } finally {
     progress.end();
   }
-  return {
-    roles: roles.map(({ role, metadata }) => ({
-      role,
-      version: metadata.version,
-      expires: metadata.expires,
-      targets: Object.keys(metadata.targets).length,
-    })),
-    targets: files.length,
-    bytes,
-    failures,
-  };
+  return failures;
 }
 
-type FollowedRole = { readonly role: string; readonly metadata: TargetsMetadata };
-
-async function followMetadata(
-  folder: string,
-  storage: Storage,
-  now: Date,
-): Promise<readonly FollowedRole[]> {
-  try {
-    const updater = new Updater({
-      metadataDir: folder,
-      metadataBaseUrl: `${BASE_URL}metadata`,
-      fetcher: new StorageFetcher(storage),
-    });
-    // tuf-js would read the system's clock by itself; TUF 5.1 wants one time for the whole refresh.
-    const trusted: unknown = Reflect.get(updater, 'trustedSet');
-    if (!(trusted instanceof TrustedMetadataStore)) throw new Error('tuf-js has no trustedSet');
-    if (!Reflect.set(trusted, 'referenceTime', now)) throw new Error('tuf-js has no referenceTime');
-    await updater.refresh();
-    const read = async (role: string): Promise<FollowedRole> => {
-      const metadata = parseTargets(await readFile(join(folder, `${role}.json`)), role).signed;
-      return { role, metadata };
-    };
-    const top = await read('targets');
-    const roles = [top];
-    for (const { name, paths } of top.metadata.delegations?.roles ?? []) {
-      // tuf-js fetches a role when it looks for a target that the role may have; the target need not be there.
-      await updater.getTargetInfo((paths[0] ?? name).replace('*', 'any'));
-      roles.push(await read(name));
-    }
-    return roles;
-  } catch (cause) {
-    if (cause instanceof StorageError) throw cause;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new VerifyError('verify/metadata', `a host cannot follow ${storage.url}: ${message}`, {
-      cause,
-    });
-  }
-}
-
-async function reasonAgainst(
-  storage: Storage,
-  target: string,
-  { length, hashes }: TargetsMetadata['targets'][string],
-  onBytes: (count: number) => void,
-): Promise<string | null> {
-  const hash = createHash('sha256');
-  let size = 0;
-  try {
-    const { body } = await storage.get(targetObject(target, hashes.sha256));
-    for await (const chunk of body) {
-      size += chunk.length;
-      if (size > length) break;
-      hash.update(chunk);
-      onBytes(chunk.length);
-    }
-  } catch (error) {
-    if (error instanceof StorageError && error.code === 'storage/not-there') return 'is not there';
-    throw error;
-  }
-  if (size !== length)
-    return `must have ${length} bytes, got ${size}${size > length ? ' or more' : ''}`;
-  const sha256 = hash.digest('hex');
-  return sha256 === hashes.sha256 ? null : `must have SHA-256 ${hashes.sha256}, got ${sha256}`;
-}
-
-/** Lets tuf-js read from a storage; what is not there is an HTTP 404 to it. */
-class StorageFetcher extends BaseFetcher {
-  readonly #storage: Storage;
-
-  constructor(storage: Storage) {
-    super();
-    this.#storage = storage;
-  }
-
-  override async fetch(url: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    try {
-      const { body } = await this.#storage.get(url.slice(BASE_URL.length));
-      return ReadableStream.from(owned(body));
-    } catch (error) {
-      if (error instanceof StorageError && error.code === 'storage/not-there') {
-        throw new DownloadHTTPError(`${url} is not there`, 404);
-      }
-      throw error;
-    }
-  }
-}
-
-/** tuf-js asks for chunks that own their memory. */
-async function* owned(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for await (const chunk of body) yield new Uint8Array(chunk);
+function roleOf(file: RawFile | null): readonly VerifiedRole[] {
+  if (file === null) return [];
+  const { version, expires, targets } = objectOf(file.signed);
+  return [
+    {
+      role: file.role,
+      version: typeof version === 'number' ? version : null,
+      expires: typeof expires === 'string' ? expires : null,
+      targets: Object.keys(objectOf(targets)).length,
+    },
+  ];
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { compileManifest } from '../../core/compile.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { parseManifest } from '../../core/manifest.ts';
+import { releaseRefOf } from '../../core/release-ref.ts';
 import { parseRelease } from '../../core/release.ts';
 import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
 import { MANIFEST_TARGET, releaseDocumentTarget, ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
@@ -36,31 +37,30 @@ export async function findRelease(
   state: RepositoryState,
   wanted: { readonly variant: string; readonly arch: string; readonly version: string },
 ): Promise<ReleaseRef> {
-  const siblings = publishedReleases(state).filter(
-    ({ variant, arch }) => variant === wanted.variant && arch === wanted.arch,
+  const isPublished = publishedReleases(state).some(
+    ({ variant, arch, version }) =>
+      variant === wanted.variant && arch === wanted.arch && version === wanted.version,
   );
-  if (!siblings.some(({ version }) => version === wanted.version)) {
-    const versions = siblings.map(({ version }) => version).join(', ');
-    throw new PublishedError(
-      'release/not-published',
-      `release ${wanted.version} of ${wanted.variant} ${wanted.arch} is not published`,
-      { hints: [versions === '' ? 'none of this variant and arch is' : `published: ${versions}`] },
-    );
-  }
+  if (!isPublished) throw notPublished(state, wanted);
   const document = releaseDocumentTarget(wanted);
   const release = parseRelease(await repository.readTarget(state, document));
-  const { variant, arch, version, minimumFrom, rollbackTo, migrations } = release;
-  const images = Object.entries(release.images).map(([name, { target }]) => [name, target]);
-  return {
-    variant,
-    arch,
-    version,
-    document,
-    images: Object.fromEntries(images),
-    minimumFrom,
-    rollbackTo,
-    migrations,
-  };
+  return releaseRefOf(release);
+}
+
+/** The error for a release that is looked for in vain, with the versions that are there. */
+export function notPublished(
+  state: RepositoryState,
+  wanted: { readonly variant: string; readonly arch: string; readonly version: string },
+): PublishedError {
+  const versions = publishedReleases(state)
+    .filter(({ variant, arch }) => variant === wanted.variant && arch === wanted.arch)
+    .map(({ version }) => version)
+    .join(', ');
+  return new PublishedError(
+    'release/not-published',
+    `release ${wanted.version} of ${wanted.variant} ${wanted.arch} is not published`,
+    { hints: [versions === '' ? 'none of this variant and arch is' : `published: ${versions}`] },
+  );
 }
 
 /**

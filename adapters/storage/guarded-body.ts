@@ -4,7 +4,7 @@ const STALLED_AFTER_MS = 30_000;
 
 /**
  * Passes on what a network yields, and throws `storage/unavailable` when it breaks off, stalls, or ends before or after
- * the expected number of bytes. `abandon` closes the connection; it is called unless the body was read to its end.
+ * the expected number of bytes, if that is known. `abandon` closes the connection; it is called unless the body was read to its end.
  */
 export async function* guardedBody(
   source: AsyncIterable<Uint8Array>,
@@ -15,7 +15,7 @@ export async function* guardedBody(
     stalledAfterMs = STALLED_AFTER_MS,
   }: {
     readonly name: string;
-    readonly expected: number;
+    readonly expected: number | null;
     readonly abandon: () => void;
     readonly stalledAfterMs?: number;
   },
@@ -28,10 +28,10 @@ export async function* guardedBody(
       const next = await within(stalledAfterMs, name, iterator.next());
       if (next.done === true) break;
       seen += next.value.byteLength;
-      if (seen > expected) break;
+      if (expected !== null && seen > expected) break;
       yield next.value;
     }
-    if (seen !== expected) {
+    if (expected !== null && seen !== expected) {
       throw new StorageError(
         'storage/unavailable',
         `${name}: the store sent ${seen > expected ? 'more than' : `${seen} of`} ${expected} bytes`,

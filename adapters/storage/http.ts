@@ -4,7 +4,7 @@ import { beyondTheEnd, checkRange } from './ranges.ts';
 import { StorageError } from './storage.ts';
 import type { ByteRange, ObjectStat, Storage, StoredObject, StreamName } from './storage.ts';
 
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 // What web servers and buckets answer for a name that does not exist; many say 403 to whoever may not list.
 const ABSENT: ReadonlySet<number> = new Set([403, 404, 410]);
 
@@ -100,7 +100,8 @@ export function openHttpStorage({
   };
 }
 
-function parseBase(url: string): URL {
+/** The folder that an http or https URL names, with `/` at its end. Throws `storage/name`. */
+export function parseBase(url: string): URL {
   const base = URL.parse(url.endsWith('/') ? url : `${url}/`);
   const isPlain =
     base !== null && base.username === '' && base.password === '' && !base.search && !base.hash;

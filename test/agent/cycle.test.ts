@@ -4,6 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { runCycle } from '../../agent/cycle.ts';
 import type { CycleResult } from '../../agent/cycle.ts';
 import { provision } from '../../agent/provision.ts';
+import { amend } from '../../repo-tools/amend.ts';
+import { PLATFORM } from '../support/example-repository.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
 import type { HostWorld, WorldOptions } from '../support/host-world.ts';
 import { HOUR_MS, policyOf, rollBackVerb } from '../support/rollouts.ts';
@@ -25,6 +27,38 @@ async function once(world: HostWorld): Promise<CycleResult> {
 
 async function pending(world: HostWorld) {
   return (await world.agent()).reports.pending();
+}
+
+function amendOptions({ repository, signers, now }: HostWorld) {
+  const mode = { kind: 'commit', signers: [signers.release, signers.online] } as const;
+  return { repository, mode, now };
+}
+
+async function amendRollback(world: HostWorld, version: string, rollbackTo: readonly string[]) {
+  const order = { ...PLATFORM, version, terms: { rollbackTo }, reason: 'test', by: 'test' };
+  return amend(order, amendOptions(world));
+}
+
+async function updateTo(world: HostWorld, version: string) {
+  const rollout = await world.start(version);
+  world.answer = sendTo(version);
+  await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+  return { rollout };
+}
+
+/** Rolls back what the rollout of this id gave, as an operator does after the amendment. */
+async function sendBack(world: HostWorld, rolloutId: string, version: string): Promise<void> {
+  const { release } = await world.start(version);
+  const rollouts = await world.verb();
+  const rollout = rollouts.find(({ id }) => id === rolloutId);
+  if (rollout === undefined) throw new Error(`no rollout ${rolloutId}`);
+  await world.verb(rollBackVerb(rollout, release, world.now));
+  world.answer = sendTo(version, { rolloutId, direction: 'rollback' });
+}
+
+async function manifestOf({ repository }: HostWorld): Promise<string> {
+  const bytes = await repository.readTarget(await repository.load(), 'manifest.json');
+  return new TextDecoder().decode(bytes);
 }
 
 const eventsOf = (world: HostWorld) => world.events.map(({ event }) => event);
@@ -67,6 +101,58 @@ describe('runCycle', () => {
     expect(world.imageRequests).toEqual([]);
     await expect(world.activeVersion()).resolves.toBe('1.0.0');
     expect(world.checkIns.at(-1)?.reports).toMatchObject([{ outcome: 'rolled-back' }]);
+  });
+
+  it('goes back where an amendment lets it, though it was installed without that way', async () => {
+    const world = await hostWorld();
+    await using _ = world;
+    await world.publish('1.2.0');
+    await provision(await world.agent(), '1.0.0');
+    const { rollout } = await updateTo(world, '1.2.0');
+    await amendRollback(world, '1.2.0', ['1.0.0']);
+    await sendBack(world, rollout.id, '1.0.0');
+    await expect(once(world)).resolves.toMatchObject({ result: 'rolled-back', bytesFetched: 0 });
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+  });
+
+  it('does not go back where an amendment no longer lets it, whatever the rollouts key signs', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    await sendBack(world, rollout.id, '1.0.0');
+    const stolen = await manifestOf(world);
+    await amendRollback(world, '1.1.0', []);
+    await world.signManifest(JSON.parse(stolen));
+    await expect(once(world)).resolves.toMatchObject({ result: 'refused', to: '1.0.0' });
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+  });
+
+  it('does not fall back to the terms it was installed with when the amended document is held back', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    await sendBack(world, rollout.id, '1.0.0');
+    const stolen = await manifestOf(world);
+    await amendRollback(world, '1.1.0', []);
+    await world.signManifest(JSON.parse(stolen));
+    world.tamper = (path) => (path.endsWith('1.1.0-release.json') ? { status: 404 } : null);
+    await expect(once(world)).resolves.toMatchObject({ result: 'failed' });
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+  });
+
+  it('goes back by a flip to a release whose document was amended meanwhile', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    await amend(
+      {
+        ...{ ...PLATFORM, version: '1.0.0', reason: 'notes', by: 'test' },
+        terms: { notes: 'https://example.com/1.0.0' },
+      },
+      amendOptions(world),
+    );
+    await sendBack(world, rollout.id, '1.0.0');
+    await expect(once(world)).resolves.toMatchObject({ result: 'rolled-back', bytesFetched: 0 });
   });
 
   it('does not flip to an image that was damaged on the disk, but fetches anew', async () => {

@@ -181,7 +181,7 @@ describe('tidegate repo verify', () => {
     const object = names.find((name) => name.endsWith('-1.0.0-boot')) ?? boot;
     await writeFile(join(workplace.folder, 'R', 'targets', object), 'boot image 1.0.1');
     const { code, stdout } = await workplace.run('repo', 'verify', 'file:R', '--json');
-    expect(code).toBe(1);
+    expect(code).toBe(72);
     expect(JSON.parse(stdout).failures).toMatchObject([
       { target: 'aws-k8s-1.32-x86_64-1.0.0-boot' },
     ]);
@@ -190,7 +190,7 @@ describe('tidegate repo verify', () => {
   it('fails when a host cannot follow the metadata', async () => {
     await using workplace = await setup();
     await truncate(join(workplace.folder, 'R', 'metadata', 'timestamp.json'), 100);
-    expect((await workplace.run('repo', 'verify', 'file:R')).code).toBe(1);
+    expect((await workplace.run('repo', 'verify', 'file:R')).code).toBe(65);
   });
 });
 

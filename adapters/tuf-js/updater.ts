@@ -1,0 +1,34 @@
+import { Updater } from 'tuf-js';
+import type { Fetcher } from 'tuf-js';
+import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
+
+export type UpdaterOptions = {
+  /** Holds the trusted `root.json`, and what was verified before. */
+  readonly folder: string;
+  readonly metadataUrl: string;
+  readonly fetcher: Fetcher;
+  /** TUF 5.1: the one time for the whole refresh. tuf-js by itself would read the system's clock. */
+  readonly now: Date;
+};
+
+export type OpenUpdater = {
+  readonly updater: Updater;
+  /** What the updater has verified so far. */
+  readonly trusted: TrustedMetadataStore;
+};
+
+/**
+ * tuf-js with a given time. Its trusted set and reference time are private in its types only; the pinned version is held to
+ * them by the tests of expiry. Throws what tuf-js throws for a root that is none.
+ */
+export function openUpdater({ folder, metadataUrl, fetcher, now }: UpdaterOptions): OpenUpdater {
+  const updater = new Updater({
+    metadataDir: folder,
+    metadataBaseUrl: metadataUrl.replace(/\/$/, ''),
+    fetcher,
+  });
+  const trusted: unknown = Reflect.get(updater, 'trustedSet');
+  if (!(trusted instanceof TrustedMetadataStore)) throw new Error('tuf-js has no trustedSet');
+  if (!Reflect.set(trusted, 'referenceTime', now)) throw new Error('tuf-js has no referenceTime');
+  return { updater, trusted };
+}

@@ -1,0 +1,59 @@
+import { formatBytes } from '../../adapters/terminal/progress.ts';
+import type { ReleaseView } from '../releases.ts';
+
+/** The same facts for machines, by `release list` and by `release show`. */
+export function releaseJson({ release, document, images, rollout, wayBackOf }: ReleaseView) {
+  const { variant, arch, version, createdAt, minimumFrom, rollbackTo } = release;
+  return {
+    ...{ variant, arch, version, createdAt, minimumFrom, rollbackTo },
+    notes: release.notes,
+    document,
+    images: Object.entries(release.images).map(([image, { target, format, size, sha256 }]) => ({
+      image,
+      target,
+      format,
+      raw: { size, sha256 },
+      stored: images[image] ?? null,
+    })),
+    rollout,
+    wayBackOf,
+  };
+}
+
+/** A release in a list: who it is, then what it holds and on which terms. */
+export function releaseListLines(view: ReleaseView): readonly string[] {
+  const { variant, arch, version, createdAt } = view.release;
+  const images = Object.keys(view.release.images).map((image) => {
+    const stored = view.images[image] ?? null;
+    return `${image} ${stored === null ? 'not there' : formatBytes(stored.length)}`;
+  });
+  return [
+    `${variant} ${arch} ${version}  created ${createdAt}`,
+    `  ${images.join(', ')}`,
+    `  ${termsOf(view)}`,
+    ...rolloutLines(view).map((line) => `  ${line}`),
+  ];
+}
+
+/** What rollouts do with a release, in words. */
+export function rolloutLines({ rollout, wayBackOf, release }: ReleaseView): readonly string[] {
+  const { version } = release;
+  const ways = wayBackOf.map(
+    (back) => `rollout ${back.id}: hosts that run ${back.version} are sent back to it`,
+  );
+  if (rollout === null) return ['no rollout: no host gets it by one of its own', ...ways];
+  const { id, state, phase, seeds, isGiven, sentBackTo } = rollout;
+  const what =
+    sentBackTo !== null
+      ? `rolled back: hosts that run ${version} are sent to ${sentBackTo}`
+      : isGiven
+        ? `running (${phase}): given now to ${seeds} of 2048 seeds`
+        : `${state === 'running' ? phase : state}: no host is given it now`;
+  return [`rollout ${id} ${what}`, ...ways];
+}
+
+function termsOf({ release: { minimumFrom, rollbackTo } }: ReleaseView): string {
+  const from = minimumFrom === null ? 'from any version' : `from ${minimumFrom} on`;
+  const back = rollbackTo.length === 0 ? 'no way back' : `back to ${rollbackTo.join(', ')}`;
+  return `${from}, ${back}`;
+}
