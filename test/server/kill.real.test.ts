@@ -5,6 +5,7 @@ import { openStorage } from '../../adapters/storage/open.ts';
 import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import { openContext } from '../../server/context.ts';
 import { exampleSigner } from '../support/example-keys.ts';
+import { openPatient, RELEASES } from '../support/example-repository.ts';
 import { serverFolder, startServer } from './running-server.ts';
 import type { ServerFolder } from './running-server.ts';
 import { committedRollouts, NOW, START, TOKEN } from './setup.ts';
@@ -99,6 +100,39 @@ describe('a server killed while it carries out a verb', () => {
       reason: null,
     });
     expect(again.id).toBe(finished[0]?.id);
+  });
+});
+
+describe('a server killed while it commits for a publisher', () => {
+  // The puts are the role file (there already), the snapshot and the timestamp.
+  it.each([
+    { point: 'early1-before', isCommitted: false },
+    { point: 'early2-before', isCommitted: false },
+    { point: 'early2-after', isCommitted: false },
+    { point: 'early3-before', isCommitted: false },
+    { point: 'early3-after', isCommitted: true },
+  ])('finishes the same request, once, after $point', async ({ point, isCommitted }) => {
+    await using folder = await serverFolder();
+    const options = { access: 'write', cwd: folder.path, env: {} } as const;
+    await using storage = await openStorage('file:R', options);
+    const name = 'aws-k8s-1.32-x86_64-1.2.0-root';
+    const order = await openPatient(storage).storeRole({
+      role: RELEASES,
+      edit: { addFiles: [{ name, bytes: Buffer.from('image') }] },
+      signers: [await exampleSigner('release')],
+    });
+    if (order === null) throw new Error('the edit changes nothing');
+    const before = await openPatient(storage).load();
+    await using server = await startServer(folder, point);
+    const answer = server.post('/api/v1/repository/commit', order).catch(() => null);
+    expect(await server.exit).toMatchObject({ signal: 'SIGKILL' });
+    await answer;
+    await using next = await restarted(folder);
+    const { changed, timestamp } = await next.context.link.commitRole(order);
+    expect([changed, timestamp]).toEqual([!isCommitted, before.timestamp.version + 1]);
+    expect(await next.context.link.commitRole(order)).toMatchObject({ changed: false, timestamp });
+    const { delegated } = await openPatient(storage).load();
+    expect(delegated.get(RELEASES)?.targets).toHaveProperty([name]);
   });
 });
 

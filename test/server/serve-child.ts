@@ -4,7 +4,8 @@ import { serve } from '../../server/serve.ts';
 
 /**
  * A real server in a process of its own that kills itself at a named point: `<method>-<before|after>`, where `put1`, `put2`, …
- * are the puts after a verb was made durable. Arguments: the folder with R and S, and the point (`never` for none).
+ * are the puts after a verb was made durable, and `early1`, `early2`, … those
+ * before. Arguments: the folder with R and S, and the point (`never` for none).
  */
 const [folder = '', point = ''] = process.argv.slice(2);
 const stop = new AbortController();
@@ -14,10 +15,15 @@ process.once('SIGTERM', () => {
 
 let isDurable = false;
 let puts = 0;
+let earlyPuts = 0;
 
 function nameOf(method: string): string {
   if (method === 'enqueueVerb') isDurable = true;
-  if (!isDurable || !['put', 'putStream'].includes(method)) return method;
+  if (!['put', 'putStream'].includes(method)) return method;
+  if (!isDurable) {
+    earlyPuts += 1;
+    return `early${earlyPuts}`;
+  }
   puts += 1;
   return `put${puts}`;
 }
