@@ -15,6 +15,7 @@ import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
+import { repoGcCommand } from '../repo-tools/commands/repo-gc.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
 import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
 import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
@@ -48,6 +49,7 @@ function buildProgram(io: Io): Command {
     repoRefreshCommand(io),
     repoExpiryCommand(io),
     repoImportCommand(io),
+    repoGcCommand(io),
   ]);
   program.addCommand(publishCommand(io));
   group(program, 'rollout', 'give releases to the fleet, and take them back', [
