@@ -17,6 +17,7 @@ import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
 import { repoGcCommand } from '../repo-tools/commands/repo-gc.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
+import { repoMirrorCommand } from '../repo-tools/commands/repo-mirror.ts';
 import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
 import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
@@ -50,6 +51,7 @@ function buildProgram(io: Io): Command {
     repoExpiryCommand(io),
     repoImportCommand(io),
     repoGcCommand(io),
+    repoMirrorCommand(io),
   ]);
   program.addCommand(publishCommand(io));
   group(program, 'rollout', 'give releases to the fleet, and take them back', [
