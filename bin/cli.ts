@@ -22,9 +22,11 @@ import { releaseShowCommand } from '../repo-tools/commands/release-show.ts';
 import { releaseWithdrawCommand } from '../repo-tools/commands/release-withdraw.ts';
 import { repoImportCommand } from '../repo-tools/commands/repo-import.ts';
 import { repoExpiryCommand } from '../repo-tools/commands/repo-expiry.ts';
+import { repoGcCommand } from '../repo-tools/commands/repo-gc.ts';
 import { repoInitCommand } from '../repo-tools/commands/repo-init.ts';
 import { repoRecoverCommand } from '../repo-tools/commands/repo-recover.ts';
 import { repoRotateCommand } from '../repo-tools/commands/repo-rotate.ts';
+import { repoMirrorCommand } from '../repo-tools/commands/repo-mirror.ts';
 import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
 import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
@@ -76,6 +78,8 @@ function buildProgram(io: Io): Command {
       delegateRemoveCommand(io),
       delegateReplaceCommand(io),
     ]),
+    repoGcCommand(io),
+    repoMirrorCommand(io),
   ]);
   program.addCommand(publishCommand(io));
   group(program, 'release', 'published releases and their terms', [

@@ -13,6 +13,16 @@ export function targetObject(name: string, sha256: string): string {
   return `targets/${sha256}.${name}`;
 }
 
+/** The role and version of versioned metadata by its object name; null for names that are none of ours. */
+export function versionedMetadata(
+  object: string,
+): { readonly role: string; readonly version: number } | null {
+  const [, digits = '', role = ''] =
+    /^metadata\/([1-9]\d*)\.([a-z][a-z0-9._-]*)\.json$/.exec(object) ?? [];
+  const version = Number(digits);
+  return Number.isSafeInteger(version) && version > 0 ? { role, version } : null;
+}
+
 /** A whole object. Throws `repository/too-large` after at most one chunk more than `limit` bytes. */
 export async function readObject(
   storage: Storage,

@@ -11,6 +11,7 @@ import { StorageError } from './storage.ts';
 import type {
   ByteRange,
   ETag,
+  ListedObject,
   ObjectStat,
   PutOptions,
   Storage,
@@ -122,7 +123,7 @@ class FilesystemStorage implements Storage {
     }
   }
 
-  async *list(prefix: string): AsyncGenerator<{ readonly name: string; readonly size: number }> {
+  async *list(prefix: string): AsyncGenerator<ListedObject> {
     checkPrefix(prefix);
     yield* this.#listFolder('', prefix);
   }
@@ -188,10 +189,7 @@ class FilesystemStorage implements Storage {
     return turn;
   }
 
-  async *#listFolder(
-    folder: string,
-    prefix: string,
-  ): AsyncGenerator<{ readonly name: string; readonly size: number }> {
+  async *#listFolder(folder: string, prefix: string): AsyncGenerator<ListedObject> {
     const entries = await attempt(`listing ${this.url}/${folder}`, () =>
       readdir(join(this.#folder, folder), { withFileTypes: true }).catch(noneIfMissing),
     );
@@ -208,7 +206,7 @@ class FilesystemStorage implements Storage {
         const stats = await attempt(`listing ${name}`, () =>
           lstat(join(this.#folder, name)).catch(undefinedIfMissing),
         );
-        if (stats !== undefined) yield { name, size: stats.size };
+        if (stats !== undefined) yield { name, size: stats.size, modifiedAt: stats.mtime };
       }
     }
   }

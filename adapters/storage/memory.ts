@@ -6,6 +6,7 @@ import { StorageError } from './storage.ts';
 import type {
   ByteRange,
   ETag,
+  ListedObject,
   ObjectStat,
   PutCondition,
   PutOptions,
@@ -15,20 +16,24 @@ import type {
   StreamOptions,
 } from './storage.ts';
 
-type Entry = { readonly bytes: Uint8Array; readonly etag: ETag };
+type Entry = { readonly bytes: Uint8Array; readonly etag: ETag; readonly modifiedAt: Date };
 
-/** Objects that live as long as this value; `initial` are there from the start. */
+/** Objects that live as long as this value; `initial` are there from the start. `now` tells when a put happens. */
 export function createMemoryStorage(
   initial: Iterable<readonly [string, Uint8Array]> = [],
+  now: () => Date = () => new Date(),
 ): Storage {
-  return new MemoryStorage(initial);
+  return new MemoryStorage(initial, now);
 }
 
 class MemoryStorage implements Storage {
   readonly url = 'memory:';
   readonly #entries = new Map<string, Entry>();
 
-  constructor(initial: Iterable<readonly [string, Uint8Array]>) {
+  readonly #now: () => Date;
+
+  constructor(initial: Iterable<readonly [string, Uint8Array]>, now: () => Date) {
+    this.#now = now;
     for (const [name, bytes] of initial) {
       checkName(name);
       this.#store(name, bytes);
@@ -66,12 +71,13 @@ class MemoryStorage implements Storage {
     return this.#store(final, Buffer.concat(chunks));
   }
 
-  async *list(prefix: string): AsyncGenerator<{ readonly name: string; readonly size: number }> {
+  async *list(prefix: string): AsyncGenerator<ListedObject> {
     checkPrefix(prefix);
     const names = [...this.#entries.keys()].filter((name) => name.startsWith(prefix)).toSorted();
     for (const name of names) {
       const entry = this.#entries.get(name);
-      if (entry !== undefined) yield { name, size: entry.bytes.byteLength };
+      if (entry !== undefined)
+        yield { name, size: entry.bytes.byteLength, modifiedAt: entry.modifiedAt };
     }
   }
 
@@ -103,7 +109,7 @@ class MemoryStorage implements Storage {
 
   #store(name: string, bytes: Uint8Array): ETag {
     const etag = createHash('sha256').update(bytes).digest('hex');
-    this.#entries.set(name, { bytes: Uint8Array.from(bytes), etag });
+    this.#entries.set(name, { bytes: Uint8Array.from(bytes), etag, modifiedAt: this.#now() });
     return etag;
   }
 }

@@ -16,6 +16,7 @@ import { StorageError } from './storage.ts';
 import type {
   ByteRange,
   ETag,
+  ListedObject,
   ObjectStat,
   PutOptions,
   Storage,
@@ -107,7 +108,7 @@ class S3Storage implements Storage {
     return putObject(this.#place, nameIt(), Buffer.concat(chunks), { condition, cacheControl });
   }
 
-  async *list(prefix: string): AsyncGenerator<{ readonly name: string; readonly size: number }> {
+  async *list(prefix: string): AsyncGenerator<ListedObject> {
     checkPrefix(prefix);
     const { client, bucket, keyOf } = this.#place;
     const hidden = keyOf('').length;
@@ -123,10 +124,12 @@ class S3Storage implements Storage {
           patience(),
         ),
       );
-      for (const { Key: key = '', Size: size = 0 } of page.Contents ?? []) {
+      for (const { Key: key = '', Size: size = 0, LastModified } of page.Contents ?? []) {
         const name = key.slice(hidden);
         // Markers of folders and keys that others put there are no objects of ours.
-        if (isObjectName(name)) yield { name, size };
+        // Every store says the time; one that did not must not make its objects look old.
+        const modifiedAt = LastModified ?? new Date();
+        if (isObjectName(name)) yield { name, size, modifiedAt };
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);

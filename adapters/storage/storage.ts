@@ -29,6 +29,13 @@ export type ETag = string;
 
 export type ObjectStat = { readonly size: number; readonly etag: ETag };
 
+export type ListedObject = {
+  readonly name: string;
+  readonly size: number;
+  /** When it was put, by the clock of the store; of a streamed object possibly when the stream began. */
+  readonly modifiedAt: Date;
+};
+
 export type StoredObject = ObjectStat & {
   /**
    * The bytes asked for, streamed once; `size` is always that of the whole object. Read it to the end or leave its
@@ -86,7 +93,7 @@ export interface Storage extends AsyncDisposable {
     options: StreamOptions,
   ): Promise<ETag>;
   /** Names that begin with `prefix`, in ascending order of their UTF-16 units. */
-  list(prefix: string): AsyncIterable<{ readonly name: string; readonly size: number }>;
+  list(prefix: string): AsyncIterable<ListedObject>;
   /** Deleting what is not there is no error. */
   delete(name: string): Promise<void>;
 }

@@ -27,7 +27,9 @@ export async function serveStorage(
 
 async function answer(storage: Storage, name: string, response: ServerResponse): Promise<void> {
   try {
-    const { body } = await storage.get(name);
+    const { body, size, etag } = await storage.get(name);
+    response.setHeader('content-length', size);
+    response.setHeader('etag', JSON.stringify(etag));
     for await (const chunk of body) response.write(chunk);
   } catch (error) {
     const isMissing =

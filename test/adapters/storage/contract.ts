@@ -452,6 +452,24 @@ export function describeStorageContract(label: string, open: () => Promise<Stora
         for await (const { name, size } of storage.list('')) expect(size).toBe(name.length);
       });
 
+      it('tells when each object was put, and when it was replaced', async () => {
+        const storage = await setup();
+        // Stores round to a second, and a store's clock is not quite ours.
+        const isNow = (time: Date | undefined) =>
+          Math.abs((time?.getTime() ?? 0) - Date.now()) < 60_000;
+        const etag = await storage.put('a', Buffer.from('x'), CREATE);
+        await storage.putStream('b', generated(5), { size: 5, cacheControl: 'immutable' });
+        const first = await Array.fromAsync(storage.list(''));
+        expect(first.map(({ modifiedAt }) => isNow(modifiedAt))).toEqual([true, true]);
+        const condition = { kind: 'replace-if-unchanged', etag } as const;
+        await storage.put('a', Buffer.from('y'), { condition, cacheControl: 'no-cache' });
+        const [again] = await Array.fromAsync(storage.list('a'));
+        expect(isNow(again?.modifiedAt)).toBe(true);
+        expect(again?.modifiedAt.getTime()).toBeGreaterThanOrEqual(
+          first[0]?.modifiedAt.getTime() ?? Infinity,
+        );
+      });
+
       it('is empty where there is nothing', async () => {
         const storage = await setup();
         expect(await namesOf(storage, '')).toEqual([]);

@@ -1,0 +1,58 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { openStorage } from '../../adapters/storage/open.ts';
+import type { Io } from '../../adapters/terminal/io.ts';
+import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
+import { mirrorRepository } from '../mirror.ts';
+import { print, readOptionFile } from '../usage.ts';
+
+type Options = {
+  readonly variant?: readonly string[];
+  readonly arch?: readonly string[];
+  readonly newest?: number;
+  readonly root?: string;
+  readonly json?: boolean;
+};
+
+export function repoMirrorCommand(io: Io): Command {
+  return new Command('mirror')
+    .description('copy a verified repository to a folder or bucket; run it again to continue')
+    .argument('<source>', 'file:FOLDER, s3://BUCKET/PREFIX or http(s)://HOST/PATH')
+    .argument('<destination>', 'file:FOLDER or s3://BUCKET/PREFIX')
+    .option('--variant <variant...>', 'copy images of these variants only')
+    .option('--arch <arch...>', 'copy images of these architectures only')
+    .option('--newest <n>', 'copy images of the newest n releases per variant and arch', parseCount)
+    .option('--root <file>', 'a root file that the source must have in its chain')
+    .option('--json', 'print the result as one line of JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tidegate repo mirror https://updates.example.com/repo file:/media/usb/repo --newest 2',
+    )
+    .action((source: string, destination: string, options: Options) =>
+      mirror(io, source, destination, options),
+    );
+}
+
+async function mirror(io: Io, source: string, destination: string, options: Options) {
+  const { cwd, env } = io;
+  const { variant = [], arch = [], newest = null, root, json } = options;
+  const trustedRoot =
+    root === undefined ? null : Buffer.from(await readOptionFile(io, '--root', root));
+  await using from = await openStorage(source, { access: 'read', cwd, env });
+  await using to = await openStorage(destination, { access: 'write', cwd, env });
+  const report = await mirrorRepository({
+    from,
+    to,
+    selection: { variants: variant, arches: arch, newest },
+    trustedRoot,
+    listener: { begin: (label, totalBytes) => startProgress(io, label, totalBytes) },
+  });
+  print(io, json, report, [
+    `${report.copied} targets copied (${formatBytes(report.bytes)}), ${report.skipped} were there`,
+    ...report.leftOut.map((name) => `${name}: left out by the filters`),
+  ]);
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9][0-9]{0,5}$/.test(text)) throw new InvalidArgumentError('must be 1 or more');
+  return Number(text);
+}
