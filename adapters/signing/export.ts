@@ -26,8 +26,10 @@ export async function encryptedCopy(
   source: string,
   { out, secrets }: { readonly out: string; readonly secrets: SecretOptions },
 ): Promise<Copy> {
-  const { privateKey, key } = await privateKeyOf(source, secrets);
-  const passphrase = await newPassphrase(out, secrets);
+  const { privateKey, key, isEncrypted } = await privateKeyOf(source, secrets);
+  // What opened the old file must not silently become the new passphrase.
+  const { TIDEGATE_PASSPHRASE: _, TIDEGATE_PASSPHRASE_FILE: __, ...env } = secrets.env;
+  const passphrase = await newPassphrase(out, isEncrypted ? { ...secrets, env } : secrets);
   const content = privateKey.export({
     type: 'pkcs8',
     format: 'pem',
@@ -40,7 +42,11 @@ export async function encryptedCopy(
 async function privateKeyOf(
   source: string,
   options: SecretOptions,
-): Promise<{ readonly privateKey: KeyObject; readonly key: Key }> {
+): Promise<{
+  readonly privateKey: KeyObject;
+  readonly key: Key;
+  readonly isEncrypted: boolean;
+}> {
   if (/^(?:aws-kms|pkcs11):/.test(source)) {
     throw new SigningError('signing/unsupported', 'a key in a device or service never leaves it', {
       hints: ['tidegate key public writes its public half'],
@@ -49,5 +55,7 @@ async function privateKeyOf(
   const pem = await readKeyFile(source, options);
   const passphrases = passphrasesFor(source, options);
   const privateKey = await readPrivateKey(pem, { source, passphrases });
-  return { privateKey, key: profileKey(createPublicKey(privateKey), source) };
+  const key = profileKey(createPublicKey(privateKey), source);
+  // PKCS#8 says it in the label, OpenSSL's older form in a header.
+  return { privateKey, key, isEncrypted: pem.includes('ENCRYPTED') };
 }

@@ -27,14 +27,20 @@ export function passphrasesFor(source: string, options: SecretOptions): Passphra
   return { tries: TRIES_AT_A_PROMPT, ask: () => askSecret(`Passphrase of ${source}`) };
 }
 
-/** A passphrase for a new key, never empty: from the environment, else asked twice. Throws `signing/passphrase`. */
+/**
+ * A passphrase for a new key, never empty: TIDEGATE_NEW_PASSPHRASE or the file of TIDEGATE_NEW_PASSPHRASE_FILE, else as
+ * for an existing key, else asked twice. Throws `signing/passphrase`.
+ */
 export async function newPassphrase(name: string, options: SecretOptions): Promise<string> {
-  const given = await readPassphrase(options);
+  const given =
+    (await readPassphrase(options, 'TIDEGATE_NEW_PASSPHRASE')) ?? (await readPassphrase(options));
   if (given !== null && given !== '') return given;
   const { askSecret } = options;
   if (given === '' || askSecret === undefined) {
     throw new SigningError('signing/passphrase', 'encrypting a key needs a passphrase', {
-      hints: ['set TIDEGATE_PASSPHRASE, or TIDEGATE_PASSPHRASE_FILE to a file that holds it'],
+      hints: [
+        'set TIDEGATE_NEW_PASSPHRASE, or TIDEGATE_NEW_PASSPHRASE_FILE to a file that holds it',
+      ],
     });
   }
   const first = await askSecret(`New passphrase of ${name}`);
@@ -45,11 +51,15 @@ export async function newPassphrase(name: string, options: SecretOptions): Promi
   return first;
 }
 
-/** TIDEGATE_PASSPHRASE, or the first line of TIDEGATE_PASSPHRASE_FILE, or null. Throws SigningError. */
-async function readPassphrase({ cwd, env }: SecretOptions): Promise<string | null> {
-  if (env['TIDEGATE_PASSPHRASE'] !== undefined) return env['TIDEGATE_PASSPHRASE'];
-  const file = env['TIDEGATE_PASSPHRASE_FILE'];
+/** The variable, or the first line of the file that its _FILE sibling names, or null. Throws SigningError. */
+async function readPassphrase(
+  { cwd, env }: SecretOptions,
+  variable: 'TIDEGATE_PASSPHRASE' | 'TIDEGATE_NEW_PASSPHRASE' = 'TIDEGATE_PASSPHRASE',
+): Promise<string | null> {
+  const value = env[variable];
+  if (value !== undefined) return value;
+  const file = env[`${variable}_FILE`];
   if (file === undefined) return null;
-  const text = await readText(resolve(cwd, file), 'the file of TIDEGATE_PASSPHRASE_FILE');
+  const text = await readText(resolve(cwd, file), `the file of ${variable}_FILE`);
   return text.split(/\r?\n/, 1)[0] ?? '';
 }

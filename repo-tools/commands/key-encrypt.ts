@@ -11,7 +11,7 @@ type Options = { readonly out: string; readonly json?: true };
 export function keyEncryptCommand(io: Io): Command {
   return new Command('encrypt')
     .description(
-      'Write an encrypted copy of a private key; asks for a new passphrase at a terminal',
+      'Write an encrypted copy of a private key: TIDEGATE_NEW_PASSPHRASE, TIDEGATE_NEW_PASSPHRASE_FILE, or asked',
     )
     .argument('<source>', 'the key, encrypted or not')
     .requiredOption('--out <file>', 'file for the copy; must not exist')
