@@ -1,6 +1,11 @@
 import { pause } from '../adapters/repository/patience.ts';
 import type { Patience } from '../adapters/repository/patience.ts';
-import type { Repository, RoleEdit, StoredRole } from '../adapters/repository/repository.ts';
+import type {
+  EditPlan,
+  Repository,
+  RoleEdit,
+  StoredRole,
+} from '../adapters/repository/repository.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { commitAnswerSchema, refreshAnswerSchema } from '../core/operator-api.ts';
@@ -22,6 +27,16 @@ const MAX_SENDS = 6;
 export function commitDirectly(repository: Repository, signers: readonly Signer[]): CommitRole {
   return async (role, edit) => {
     await repository.commit({ signers, edit: () => ({ roles: new Map([[role, edit]]) }) });
+  };
+}
+
+/** By nobody: the plan of what would be committed is shown instead. */
+export function commitNothing(
+  repository: Repository,
+  onPlan: (plan: EditPlan) => void,
+): CommitRole {
+  return async (role, edit) => {
+    onPlan(await repository.plan(() => ({ roles: new Map([[role, edit]]) })));
   };
 }
 

@@ -54,8 +54,8 @@ export type Published = {
 
 type PublishOptions = {
   readonly repository: Repository;
-  /** Keys of the releases role. */
-  readonly signers: readonly Signer[];
+  /** Keys of the releases role; null for a dry run, which touches no key and sends nothing. */
+  readonly signers: readonly Signer[] | null;
   readonly commit: CommitRole;
   readonly now: Date;
   readonly listener: ProgressListener;
@@ -83,9 +83,10 @@ export async function publish(order: PublishOrder, options: PublishOptions): Pro
     ),
   );
   const isPublished = findTarget(state, document) !== null;
-  const inspected = isPublished
-    ? await hashImages(images, listener)
-    : await uploadImages(repository.storage, images, listener);
+  const inspected =
+    isPublished || signers === null
+      ? await hashImages(images, listener)
+      : await uploadImages(repository.storage, images, listener);
   if (statement !== null) {
     const sha256s = inspected.map(({ image, sha256, raw }) => ({
       image,
@@ -117,7 +118,11 @@ export async function publish(order: PublishOrder, options: PublishOptions): Pro
 }
 
 /** Before gigabytes are hashed: may these keys sign this role at all? */
-function refuseStrangers(state: RepositoryState, role: string, signers: readonly Signer[]): void {
+function refuseStrangers(
+  state: RepositoryState,
+  role: string,
+  signers: readonly Signer[] | null,
+): void {
   const trust = trustIn(state, role);
   if (trust === null) {
     const roles = [...state.delegated.keys()].filter((name) => name.startsWith('releases-'));
@@ -125,7 +130,7 @@ function refuseStrangers(state: RepositoryState, role: string, signers: readonly
       hints: [`it delegates ${roles.length === 0 ? 'no releases role' : roles.join(', ')}`],
     });
   }
-  if (!signers.some(({ keyId }) => trust.keyids.includes(keyId))) {
+  if (signers !== null && !signers.some(({ keyId }) => trust.keyids.includes(keyId))) {
     throw new PublishError('publish/role', `none of the given keys may sign role ${role}`, {
       hints: [`its keys are ${trust.keyids.join(', ')}`],
     });

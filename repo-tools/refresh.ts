@@ -1,8 +1,9 @@
 import { dueRoles, renewalEdit } from '../adapters/repository/renewal.ts';
 import type { RenewalOrder } from '../adapters/repository/renewal.ts';
-import type { Repository } from '../adapters/repository/repository.ts';
+import type { EditPlan, Repository } from '../adapters/repository/repository.ts';
+import type { Signer } from '../adapters/signing/signer.ts';
 import { formatInstant } from '../core/instant.ts';
-import { roleExpiries } from '../core/tuf/repository-metadata.ts';
+import { roleExpiries, trustIn } from '../core/tuf/repository-metadata.ts';
 
 export type Refreshed = {
   /** Roles that were signed anew, with their new expiry. */
@@ -15,10 +16,22 @@ export type Refreshed = {
   readonly left: readonly string[];
 };
 
+/** What a renewal would sign if all keys but those of the root were at hand. */
+export async function planRefresh(
+  repository: Repository,
+  order: Omit<RenewalOrder, 'signers'>,
+): Promise<EditPlan> {
+  return repository.plan((state) => {
+    const roles = ['targets', 'snapshot', 'timestamp', ...state.delegated.keys()];
+    const keyIds = roles.flatMap((role) => trustIn(state, role)?.keyids ?? []);
+    return renewalEdit(state, { ...order, signers: keyIds.map((keyId) => ({ keyId })) });
+  });
+}
+
 /** Commits a renewal. Throws RepositoryError if the snapshot or timestamp keys are missing. */
 export async function refreshRepository(
   repository: Repository,
-  order: RenewalOrder,
+  order: RenewalOrder & { readonly signers: readonly Signer[] },
 ): Promise<Refreshed> {
   const before = await repository.load();
   const after = await repository.commit({

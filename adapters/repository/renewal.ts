@@ -7,7 +7,8 @@ import type { Signer } from '../signing/signer.ts';
 import type { RepositoryEdit } from './edits.ts';
 
 export type RenewalOrder = {
-  readonly signers: readonly Signer[];
+  /** Whose signatures can be had; their ids are all that this asks. */
+  readonly signers: readonly Pick<Signer, 'keyId'>[];
   readonly now: Date;
   readonly policy: ExpiryPolicy;
   /** Only what the policy says is due; else everything that the signers may sign. */
@@ -50,7 +51,7 @@ function isOnline(role: string): role is 'snapshot' | 'timestamp' {
 function isSignable(
   metadata: RepositoryMetadata,
   role: string,
-  signers: readonly Signer[],
+  signers: RenewalOrder['signers'],
 ): boolean {
   const trust = trustIn(metadata, role);
   const given = trust?.keyids.filter((id) => signers.some(({ keyId }) => keyId === id)) ?? [];

@@ -10,7 +10,7 @@ import { applyVerb, RolloutError } from '../../core/verb.ts';
 import type { Verb } from '../../core/verb.ts';
 import type { Signer } from '../signing/signer.ts';
 import { publishedReleases } from './repository.ts';
-import type { Repository, RepositoryState } from './repository.ts';
+import type { Edit, EditPlan, Repository, RepositoryState } from './repository.ts';
 
 export class PublishedError extends ExpectedError<
   /** The repository holds no release of this variant, arch and version. */
@@ -115,32 +115,49 @@ export async function commitVerbs(
     readonly signers: readonly Signer[];
     readonly verbs: readonly Verb[];
     readonly now: Date;
+    /** Told what would be committed; then nothing is. */
+    readonly onPlan?: ((plan: EditPlan) => void) | undefined;
   },
 ): Promise<VerbsCommitted> {
   let rollouts: readonly Rollout[] = [];
   let rejected: readonly Rejected[] = [];
-  const state = await repository.commit({
-    signers: options.signers,
-    edit: async (before) => {
-      const bytes = await repository.readTarget(before, MANIFEST_TARGET);
-      const old = parseManifest(utf8(bytes));
-      const fresh = await withPublished(repository, before, {
-        rollouts: old,
-        verbs: options.verbs,
-      });
-      const applied = applyAll(old, fresh.verbs);
-      rollouts = applied.rollouts;
-      rejected = [...fresh.rejected, ...applied.rejected];
-      // All refused, or all applied before: there is nothing of theirs to commit.
-      if (options.verbs.length > 0 && rollouts === old) return { roles: new Map() };
-      const published = publishedReleases(before).map(({ version }) => version);
-      const next = compileManifest(rollouts, { published, now: options.now });
-      if (next === utf8(bytes)) return { roles: new Map() };
-      const change = { name: MANIFEST_TARGET, bytes: new TextEncoder().encode(next) };
-      return { roles: new Map([[ROLLOUTS_ROLE, { replace: [change] }]]) };
-    },
-  });
+  const edit: Edit = async (before) => {
+    const bytes = await repository.readTarget(before, MANIFEST_TARGET);
+    const old = parseManifest(utf8(bytes));
+    const fresh = await withPublished(repository, before, {
+      rollouts: old,
+      verbs: options.verbs,
+    });
+    const applied = applyAll(old, fresh.verbs);
+    rollouts = applied.rollouts;
+    rejected = [...fresh.rejected, ...applied.rejected];
+    // All refused, or all applied before: there is nothing of theirs to commit.
+    if (options.verbs.length > 0 && rollouts === old) return { roles: new Map() };
+    const published = publishedReleases(before).map(({ version }) => version);
+    const next = compileManifest(rollouts, { published, now: options.now });
+    if (next === utf8(bytes)) return { roles: new Map() };
+    const change = { name: MANIFEST_TARGET, bytes: new TextEncoder().encode(next) };
+    return { roles: new Map([[ROLLOUTS_ROLE, { replace: [change] }]]) };
+  };
+  const state = await commitOrPlan(repository, edit, options);
   return { state, rollouts, rejected };
+}
+
+async function commitOrPlan(
+  repository: Repository,
+  edit: Edit,
+  {
+    signers,
+    onPlan,
+  }: {
+    readonly signers: readonly Signer[];
+    readonly onPlan?: ((plan: EditPlan) => void) | undefined;
+  },
+): Promise<RepositoryState> {
+  if (onPlan === undefined) return repository.commit({ signers, edit });
+  const plan = await repository.plan(edit);
+  onPlan(plan);
+  return plan.before;
 }
 
 function applyAll(before: readonly Rollout[], verbs: readonly Verb[]) {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { formatOfFile } from '../../adapters/compression/decompress.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
+import type { EditPlan } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
@@ -11,8 +12,9 @@ import { readServerToken } from '../../adapters/terminal/server-record.ts';
 import { ProvenanceError } from '../../core/provenance.ts';
 import { IMAGE_FORMATS } from '../../core/tuf/names.ts';
 import type { ImageFormat } from '../../core/tuf/names.ts';
-import { commitDirectly, commitThroughServer, greetServer } from '../commit-role.ts';
+import { commitDirectly, commitNothing, commitThroughServer, greetServer } from '../commit-role.ts';
 import type { ServerTarget } from '../control/call.ts';
+import { printDryRun } from '../dry-run.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
 import type { ImageSource } from '../images.ts';
 import { publish } from '../publish.ts';
@@ -33,10 +35,11 @@ type Options = {
   readonly notes?: string;
   readonly verityRootHash?: string;
   readonly provenance?: string;
-  readonly releaseKey: readonly string[];
+  readonly releaseKey?: readonly string[];
   readonly onlineKey?: readonly string[];
   readonly server?: string;
   readonly expiryPolicy?: string;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 };
 
@@ -60,13 +63,14 @@ export function publishCommand(io: Io): Command {
       'dm-verity root hash of image root with its tree in image hash',
     )
     .option('--provenance <file>', 'in-toto statement about the images (SLSA), kept beside them')
-    .requiredOption('--release-key <source...>', 'keys of the releases role')
+    .option('--release-key <source...>', 'keys of the releases role')
     .option(
       '--online-key <source...>',
       'keys of snapshot and timestamp, to commit without a server',
     )
     .option('--server <url>', 'let this server commit it, so that no online key is needed')
     .option('--expiry-policy <file>', 'TOML with releases_expiration and the like')
+    .option('--dry-run', 'print what would be signed and sent; open no key, write nothing')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -80,6 +84,10 @@ export function publishCommand(io: Io): Command {
 
 async function run(io: Io, url: string, options: Options): Promise<void> {
   const order = await orderOf(io, options);
+  if (options.dryRun === true) return dryRun(io, url, order, options);
+  if (options.releaseKey === undefined) {
+    throw new UsageError('usage/option', 'give --release-key, or --dry-run');
+  }
   const server = await serverOf(io, options);
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   const { cwd, env } = io;
@@ -111,6 +119,21 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
     ...images.map(({ target, length }) => `  ${target} (${formatBytes(length)})`),
     `  ${document}`,
   ]);
+}
+
+async function dryRun(io: Io, url: string, order: PublishOrder, options: Options): Promise<void> {
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
+  await using storage = await openStorage(url, { access: 'read', cwd: io.cwd, env: io.env });
+  const repository = openRepository({ storage, now: io.now, expiry });
+  const plans: EditPlan[] = [];
+  await publish(order, {
+    repository,
+    signers: null,
+    commit: commitNothing(repository, (plan) => plans.push(plan)),
+    now: io.now(),
+    listener: { begin: (label, totalBytes) => startProgress(io, label, totalBytes) },
+  });
+  printDryRun(io, options.json, plans);
 }
 
 /** Null is to commit with the online keys that were given. */

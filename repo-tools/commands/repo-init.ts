@@ -32,6 +32,7 @@ type Options = {
   readonly releaseKey: readonly string[];
   readonly out?: string;
   readonly expiryPolicy?: string;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 };
 
@@ -56,6 +57,7 @@ export function repoInitCommand(io: Io): Command {
       'several people: write a proposal that each of them signs; public keys are enough',
     )
     .option('--expiry-policy <file>', 'TOML with root_expiration and the like')
+    .option('--dry-run', 'print what would be made, from public keys; write nothing')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -70,6 +72,12 @@ async function init(io: Io, url: string, options: Options): Promise<void> {
   const { cwd, env } = io;
   const order = orderOf(options);
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
+  if (options.dryRun === true) {
+    const proposal = await firstProposal(io, order, expiry);
+    const review = reviewOf(proposal, io.now());
+    print(io, options.json, { dryRun: true, ...review }, reviewLines(proposal, review));
+    return;
+  }
   await using storage = await openStorage(url, { access: 'write', cwd, env });
   if (options.out === undefined) await initNow(io, storage, order, { ...options, expiry });
   else await initByProposal(io, storage, order, { ...options, expiry, out: options.out });
@@ -112,10 +120,21 @@ async function initByProposal(
   order: InitOrder,
   { out, json, expiry }: Settings & { readonly out: string },
 ): Promise<void> {
+  const proposal = await firstProposal(io, order, expiry);
+  const review = reviewOf(proposal, io.now());
+  await openProposal(storage, proposal);
+  await writeNewProposal(io, out, proposal);
+  print(io, json, { id: proposal.id, isApplied: false, file: out, ...review }, [
+    ...reviewLines(proposal, review),
+    `wrote ${out}: have it signed with tidegate repo root sign --in ${out}`,
+  ]);
+}
+
+async function firstProposal(io: Io, order: InitOrder, expiry: ExpiryPolicy): Promise<Proposal> {
   const holders = await holdersOf(order, (source) => openPublicKey(source, io));
   const now = io.now();
   const { root, targets, releases } = firstMetadata({ now, expiry, ...holders });
-  const proposal: Proposal = {
+  return {
     id: newRolloutId(),
     createdAt: now,
     by: actor(io),
@@ -126,13 +145,6 @@ async function initByProposal(
     delegated: new Map([...releases].map(([role, metadata]) => [role, unsigned(metadata)])),
     restart: [],
   };
-  const review = reviewOf(proposal, now);
-  await openProposal(storage, proposal);
-  await writeNewProposal(io, out, proposal);
-  print(io, json, { id: proposal.id, isApplied: false, file: out, ...review }, [
-    ...reviewLines(proposal, review),
-    `wrote ${out}: have it signed with tidegate repo root sign --in ${out}`,
-  ]);
 }
 
 type InitOrder = {

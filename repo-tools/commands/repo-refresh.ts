@@ -3,14 +3,16 @@ import { openRepository } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { printDryRun } from '../dry-run.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
-import { refreshRepository } from '../refresh.ts';
-import { print } from '../usage.ts';
+import { planRefresh, refreshRepository } from '../refresh.ts';
+import { print, UsageError } from '../usage.ts';
 
 type Options = {
-  readonly key: readonly string[];
+  readonly key?: readonly string[];
   readonly expiryPolicy?: string;
   readonly onlyIfDue?: boolean;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 };
 
@@ -18,12 +20,10 @@ export function repoRefreshCommand(io: Io): Command {
   return new Command('refresh')
     .description('sign roles anew before they expire, with the content that they have')
     .argument('<storage>', 'file:FOLDER or s3://BUCKET/PREFIX')
-    .requiredOption(
-      '--key <source...>',
-      'keys of snapshot and timestamp, and of more roles to renew',
-    )
+    .option('--key <source...>', 'keys of snapshot and timestamp, and of more roles to renew')
     .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
     .option('--only-if-due', 'only what is due by the policy, so that cron may call it often')
+    .option('--dry-run', 'print what would be signed; open no key, write nothing')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -34,13 +34,24 @@ export function repoRefreshCommand(io: Io): Command {
 
 async function refresh(io: Io, url: string, options: Options): Promise<void> {
   const policy = await expiryPolicyOption(io, options.expiryPolicy);
+  const isOnlyIfDue = options.onlyIfDue === true;
+  if (options.dryRun === true) {
+    await using read = await openStorage(url, { access: 'read', cwd: io.cwd, env: io.env });
+    const repository = openRepository({ storage: read, now: io.now, expiry: policy });
+    const plan = await planRefresh(repository, { now: io.now(), policy, isOnlyIfDue });
+    printDryRun(io, options.json, [plan]);
+    return;
+  }
+  if (options.key === undefined) {
+    throw new UsageError('usage/option', 'give --key, or --dry-run');
+  }
   await using storage = await openStorage(url, { access: 'write', cwd: io.cwd, env: io.env });
   await using keys = new AsyncDisposableStack();
   const signers = [];
   for (const source of options.key) signers.push(keys.use(await openSigner(source, io)));
   const { renewed, left } = await refreshRepository(
     openRepository({ storage, now: io.now, expiry: policy }),
-    { signers, now: io.now(), policy, isOnlyIfDue: options.onlyIfDue === true },
+    { signers, now: io.now(), policy, isOnlyIfDue },
   );
   print(io, options.json, { renewed, left }, [
     ...(renewed.length === 0 ? ['nothing to renew'] : []),

@@ -1,8 +1,7 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import type { ChangeKind } from '../../core/operator-api.ts';
-import { print } from '../usage.ts';
-import { addTargetOptions, openControl } from './rollout-target.ts';
+import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
 
@@ -21,15 +20,16 @@ export function rolloutChangeCommand(io: Io, kind: ChangeKind): Command {
       'after',
       `\nExample:\n  tidegate rollout ${kind} 2jq9fqxk1c --reason 'boot failures in zone b' --server http://127.0.0.1:8080`,
     )
-    .action(async (id: string, options: TargetOptions & { readonly reason?: string }) => {
-      await using control = await openControl(io, options, 'change');
-      const view = await control.change(kind, id, options.reason ?? null);
-      print(io, options.json, view, [rolloutLine(view)]);
-    });
+    .action((id: string, options: TargetOptions & { readonly reason?: string }) =>
+      changeRollout(io, options, {
+        verb: (control) => control.change(kind, id, options.reason ?? null),
+        lines: (view) => [rolloutLine(view)],
+      }),
+    );
   if (kind === 'pause' || kind === 'withdraw') {
     command.requiredOption('--reason <text>', 'why, for the history');
   } else {
     command.option('--reason <text>', 'why, for the history');
   }
-  return addTargetOptions(command);
+  return addChangeOptions(command);
 }

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { print } from '../usage.ts';
-import { addTargetOptions, openControl } from './rollout-target.ts';
+import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
 
@@ -18,10 +17,11 @@ export function rolloutRollbackCommand(io: Io): Command {
       "\nExample:\n  tidegate rollout rollback 2jq9fqxk1c --to 1.0.0 --reason 'kernel panics' --storage file:repo \\\n" +
         '    --online-key file:keys/online.pem',
     )
-    .action(async (id: string, options: Options) => {
-      await using control = await openControl(io, options, 'change');
-      const view = await control.rollBack(id, options.to, options.reason);
-      print(io, options.json, view, [rolloutLine(view)]);
-    });
-  return addTargetOptions(command);
+    .action((id: string, options: Options) =>
+      changeRollout(io, options, {
+        verb: (control) => control.rollBack(id, options.to, options.reason),
+        lines: (view) => [rolloutLine(view)],
+      }),
+    );
+  return addChangeOptions(command);
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { instantOption, print, readOptionFile } from '../usage.ts';
-import { addTargetOptions, openControl } from './rollout-target.ts';
+import { instantOption, readOptionFile } from '../usage.ts';
+import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 
 type Options = TargetOptions & {
@@ -30,7 +30,7 @@ export function rolloutStartCommand(io: Io): Command {
         '    --version 1.1.0 --policy waves.toml',
     )
     .action((options: Options) => start(io, options));
-  return addTargetOptions(command);
+  return addChangeOptions(command);
 }
 
 async function start(io: Io, options: Options): Promise<void> {
@@ -39,15 +39,10 @@ async function start(io: Io, options: Options): Promise<void> {
     options.startAt === undefined ? null : instantOption('--start-at', options.startAt);
   const policy =
     options.policy === undefined ? null : await readOptionFile(io, '--policy', options.policy);
-  await using control = await openControl(io, options, 'change');
-  const view = await control.start({
-    variant,
-    arch,
-    version,
-    policy,
-    startAt,
-    seeds: options.shuffleSeeds === true ? 'shuffled' : 'stable',
-    reason: options.reason ?? null,
+  const seeds = options.shuffleSeeds === true ? 'shuffled' : 'stable';
+  const reason = options.reason ?? null;
+  await changeRollout(io, options, {
+    verb: (control) => control.start({ variant, arch, version, policy, startAt, seeds, reason }),
+    lines: (view) => [view.id],
   });
-  print(io, options.json, view, [view.id]);
 }

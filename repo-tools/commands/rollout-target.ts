@@ -1,20 +1,32 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
+import type { EditPlan } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { readServerToken } from '../../adapters/terminal/server-record.ts';
+import type { RolloutView } from '../../core/rollout-view.ts';
 import type { RolloutControl } from '../control/control.ts';
 import { repositoryControl } from '../control/repository.ts';
 import { serverControl } from '../control/server.ts';
-import { UsageError } from '../usage.ts';
+import { printDryRun } from '../dry-run.ts';
+import { print, UsageError } from '../usage.ts';
 
 export type TargetOptions = {
   readonly server?: string;
   readonly storage?: string;
   readonly onlineKey?: readonly string[];
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 };
+
+/** Adds the options of a command that changes rollouts. */
+export function addChangeOptions(command: Command): Command {
+  return addTargetOptions(command).option(
+    '--dry-run',
+    'with --storage: print what would be signed; open no key, write nothing',
+  );
+}
 
 /** Adds the options that say where a rollout command works: on a server or on the repository itself. */
 export function addTargetOptions(command: Command): Command {
@@ -25,11 +37,31 @@ export function addTargetOptions(command: Command): Command {
     .option('--json', 'print the result as one line of JSON');
 }
 
-/** `look` needs no key; `change` does. */
+/** Does one verb where the options say, and prints the rollout after it; or for a dry run what it would change. */
+export async function changeRollout(
+  io: Io,
+  options: TargetOptions,
+  {
+    verb,
+    lines,
+  }: {
+    readonly verb: (control: RolloutControl) => Promise<RolloutView>;
+    readonly lines: (view: RolloutView) => readonly string[];
+  },
+): Promise<void> {
+  const plans: EditPlan[] = [];
+  await using control = await openControl(io, options, 'change', (plan) => plans.push(plan));
+  const view = await verb(control);
+  if (options.dryRun === true) printDryRun(io, options.json, plans);
+  else print(io, options.json, view, lines(view));
+}
+
+/** `look` needs no key; `change` does, unless the options ask for a dry run: then `onPlan` is told instead. */
 export async function openControl(
   io: Io,
   options: TargetOptions,
   access: 'look' | 'change',
+  onPlan?: (plan: EditPlan) => void,
 ): Promise<RolloutControl> {
   const server =
     options.server ?? (options.storage === undefined ? io.env['TIDEGATE_SERVER'] : undefined);
@@ -41,15 +73,21 @@ export async function openControl(
     });
   }
   if (server !== undefined) {
+    if (options.dryRun === true) {
+      throw new UsageError('usage/option', '--dry-run needs --storage instead of a server');
+    }
     return serverControl({ url: server, token: await readServerToken(server, io.env) });
   }
-  return openRepositoryControl(io, options, access);
+  return options.dryRun === true
+    ? openRepositoryControl(io, options, 'look', onPlan)
+    : openRepositoryControl(io, options, access);
 }
 
 async function openRepositoryControl(
   io: Io,
   { storage: url = '', onlineKey = [] }: TargetOptions,
   access: 'look' | 'change',
+  onPlan?: (plan: EditPlan) => void,
 ): Promise<RolloutControl> {
   if (access === 'change' && onlineKey.length === 0) {
     throw new UsageError('usage/option', '--storage needs --online-key to sign the change');
@@ -66,7 +104,7 @@ async function openRepositoryControl(
   for (const source of access === 'look' ? [] : onlineKey) {
     signers.push(opened.use(await openSigner(source, io)));
   }
-  const control = repositoryControl({ storage, signers, now: io.now, by: actor(io) });
+  const control = repositoryControl({ storage, signers, now: io.now, by: actor(io), onPlan });
   opened.move();
   return control;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openRepository } from '../../adapters/repository/repository.ts';
+import type { EditPlan } from '../../adapters/repository/repository.ts';
 import {
   commitVerbs,
   findRelease,
@@ -23,10 +24,18 @@ export type RepositoryTarget = {
   readonly now: () => Date;
   /** Whose verbs these are, as the history tells it. */
   readonly by: string;
+  /** Told what each verb would commit; then nothing is committed. */
+  readonly onPlan?: ((plan: EditPlan) => void) | undefined;
 };
 
 /** Commits verbs to the repository itself: a fleet without a server can be paused too. */
-export function repositoryControl({ storage, signers, now, by }: RepositoryTarget): RolloutControl {
+export function repositoryControl({
+  storage,
+  signers,
+  now,
+  by,
+  onPlan,
+}: RepositoryTarget): RolloutControl {
   const repository = openRepository({ storage, now });
   const view = (rollout: Rollout) => viewOf(rollout, now(), { counts: null, failures: [] });
 
@@ -35,6 +44,7 @@ export function repositoryControl({ storage, signers, now, by }: RepositoryTarge
       signers,
       verbs: [verb],
       now: verb.at,
+      onPlan,
     });
     const [refused] = rejected;
     if (refused !== undefined) throw refused.error;
