@@ -1,12 +1,8 @@
 import { canonicalBytes } from '../../core/tuf/canonical.ts';
-import { newSnapshot, newTimestamp, nextSnapshot, nextTimestamp } from '../../core/tuf/edit.ts';
-import type { Edition } from '../../core/tuf/edit.ts';
 import { assertProfile } from '../../core/tuf/lint.ts';
 import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
-import type { MetaFile, ReadMetadata, TargetsMetadata } from '../../core/tuf/metadata.ts';
-import { trustIn } from '../../core/tuf/repository-metadata.ts';
-import { rootTrust, verifyFresh, verifyNotOlder } from '../../core/tuf/verify.ts';
+import { verifyFresh, verifyNotOlder } from '../../core/tuf/verify.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Storage } from '../storage/storage.ts';
 import { storeTargets } from './edits.ts';
@@ -18,10 +14,11 @@ import { TIMESTAMP_OBJECT } from './objects.ts';
 import { requireOwnHistory } from './own-history.ts';
 import { pause } from './patience.ts';
 import type { Patience } from './patience.ts';
+import { revisionOf, stateAfter } from './plan-revision.ts';
 import { isNothing, planEdit } from './plan.ts';
 import type { EditPlan } from './plan.ts';
 import { requireAllSigners, writeFixed, writeRevision, writeVersion } from './revision.ts';
-import type { Draft, Revision, RevisionContext, Written } from './revision.ts';
+import type { RevisionContext, Written } from './revision.ts';
 import { requireSigners } from './sign.ts';
 import { openTarget, readTarget, requireListed, uploadTarget } from './targets.ts';
 import type { TargetSource } from './targets.ts';
@@ -252,60 +249,11 @@ function reignOf({ root }: RepositoryState): string {
   return JSON.stringify([root.roles.timestamp.keyids, root.roles.snapshot.keyids]);
 }
 
-function revisionOf(plan: EditPlan): Revision {
-  const { before, after, restart } = plan;
-  const version = (role: string) => before.snapshot.meta[`${role}.json`]?.version ?? 0;
-  const draft = (role: string, metadata: TargetsMetadata): Draft<TargetsMetadata> => ({
-    trust: trustIn(after, role) ?? rootTrust(after.root, 'targets'),
-    after: restart.has(role) ? 'restart' : version(role),
-    make: (edition) => ({ ...metadata, ...edition }),
-  });
-  const isRestart = restart.size > 0;
-  const snapshotDraft = (changed: ReadonlyMap<string, MetaFile>) => ({
-    trust: rootTrust(after.root, 'snapshot'),
-    after: isRestart ? ('restart' as const) : before.snapshot.version,
-    make: (edition: Edition) =>
-      isRestart
-        ? newSnapshot(keptRoles(plan, changed), edition)
-        : nextSnapshot(before.snapshot, changed, edition),
-  });
-  return {
-    roles: new Map([...plan.signed].map(([role, metadata]) => [role, draft(role, metadata)])),
-    adopted: plan.adopted,
-    root: plan.root,
-    snapshot: plan.snapshot ? snapshotDraft : before.snapshot,
-    timestamp: (snapshot) => ({
-      trust: rootTrust(after.root, 'timestamp'),
-      after: isRestart ? 'restart' : before.timestamp.version,
-      make: (edition) => {
-        const meta = snapshot ?? before.timestamp.meta['snapshot.json'];
-        return isRestart
-          ? newTimestamp(meta, edition)
-          : nextTimestamp(before.timestamp, meta, edition);
-      },
-    }),
-    condition: { kind: 'replace-if-unchanged', etag: before.timestampEtag },
-  };
-}
-
 function isChanged({ before, signed }: EditPlan, role: string): boolean {
   const present = role === 'targets' ? before.targets : before.delegated.get(role);
   const next = signed.get(role);
   if (present === undefined || next === undefined) return true;
   return Buffer.compare(canonicalBytes(present), canonicalBytes(next)) !== 0;
-}
-
-/** A snapshot that starts again names the roles of today only. */
-function keptRoles(
-  { before, after }: EditPlan,
-  changed: ReadonlyMap<string, MetaFile>,
-): ReadonlyMap<string, MetaFile> {
-  return new Map(
-    ['targets', ...after.delegated.keys()].flatMap((role) => {
-      const meta = changed.get(role) ?? before.snapshot.meta[`${role}.json`];
-      return meta === undefined ? [] : [[role, meta] as const];
-    }),
-  );
 }
 
 /** Whether our files are published after all: our timestamp had won, and others have built on it since. */
@@ -314,35 +262,4 @@ function holds({ snapshot }: RepositoryState, { roles }: Written): boolean {
     const published = snapshot.meta[`${role}.json`];
     return published?.version === meta.version && published.hashes.sha256 === meta.hashes.sha256;
   });
-}
-
-function stateAfter(
-  { before, after, root }: EditPlan,
-  written: Written & { readonly timestampEtag: string },
-): RepositoryState {
-  const { roles, snapshot, timestamp, timestampEtag } = written;
-  const delegated = [...after.delegated].map(
-    ([role, metadata]) => [role, roles.get(role)?.signed ?? metadata] as const,
-  );
-  return {
-    root: after.root,
-    rootFile: root === null ? before.rootFile : readOf(root),
-    targets: roles.get('targets')?.signed ?? after.targets,
-    delegated: new Map(delegated),
-    snapshot,
-    timestamp,
-    timestampEtag,
-    files: new Map(
-      ['targets', ...after.delegated.keys()].flatMap((role) => {
-        const file = roles.get(role) ?? before.files.get(role);
-        if (file === undefined) return [];
-        return [[role, readOf(file)] as const];
-      }),
-    ),
-  };
-}
-
-/** As a load would give it. */
-function readOf<S>({ signed, signatures, signedBytes }: ReadMetadata<S>): ReadMetadata<S> {
-  return { signed, signatures, signedBytes };
 }
