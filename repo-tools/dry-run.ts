@@ -45,7 +45,12 @@ function dryRunOf(plan: EditPlan): DryRun {
 }
 
 /** Prints what a command would do; no plan is a command that finds nothing to do. */
-export function printDryRun(io: Io, isJson: boolean | undefined, plans: readonly EditPlan[]): void {
+export function printDryRun(
+  io: Io,
+  isJson: boolean | undefined,
+  plans: readonly EditPlan[],
+  more: { readonly json: object; readonly lines: readonly string[] } = { json: {}, lines: [] },
+): void {
   const shown = plans.map(dryRunOf);
   const whole = {
     roles: shown.flatMap(({ roles }) => roles),
@@ -55,7 +60,10 @@ export function printDryRun(io: Io, isJson: boolean | undefined, plans: readonly
       metadata: shown.reduce((sum, { uploadBytes }) => sum + uploadBytes.metadata, 0),
     },
   };
-  print(io, isJson, { dryRun: true, ...whole }, dryRunLines(whole));
+  print(io, isJson, { dryRun: true, ...more.json, ...whole }, [
+    ...more.lines,
+    ...dryRunLines(whole),
+  ]);
 }
 
 /** For people: role by role, then what it means and what is sent. */

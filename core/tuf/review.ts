@@ -1,3 +1,4 @@
+import { canonicalBytes } from './canonical.ts';
 import { newSnapshot, newTargets, newTimestamp } from './edit.ts';
 import { consequencesOf } from './change-words.ts';
 import { diffRoot, diffTargets } from './diff.ts';
@@ -21,9 +22,21 @@ export type Requirement = {
   readonly isMet: boolean;
 };
 
+/** Who may sign a role once the proposal is applied. */
+export type Holders = {
+  readonly role: string;
+  readonly threshold: number;
+  readonly keyIds: readonly string[];
+};
+
 export type Review = {
   readonly fingerprint: string;
   readonly diffs: readonly RoleDiff[];
+  /**
+   * All of them, not only those that change: what the proposal says it replaces is a claim, and a key that stands in both
+   * would be in no difference.
+   */
+  readonly holders: readonly Holders[];
   readonly consequences: readonly string[];
   /** What must be mended: the proposal is not applied with any of them. */
   readonly problems: readonly string[];
@@ -33,8 +46,15 @@ export type Review = {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Everything that a person should know before signing. */
-export function reviewOf(proposal: Proposal, now: Date): Review {
+/**
+ * Everything that a person should know before signing. With a root that the person trusts from elsewhere, a proposal on top of
+ * a root that this one does not vouch for is a problem.
+ */
+export function reviewOf(
+  proposal: Proposal,
+  now: Date,
+  trustedRoot: RootMetadata | null = null,
+): Review {
   const diffs = diffsOf(proposal);
   return {
     fingerprint: fingerprintOf(proposal),
@@ -47,10 +67,35 @@ export function reviewOf(proposal: Proposal, now: Date): Review {
             `the versions of ${proposal.restart.join(', ')} start again: hosts accept that only because all keys of snapshot and timestamp are new`,
           ]),
     ],
-    problems: problemsOf(proposal, now),
+    holders: holdersOf(proposal),
+    problems: [...anchorProblems(proposal, trustedRoot), ...problemsOf(proposal, now)],
     advice: adviceOf(proposal, now),
     requirements: requirementsOf(proposal),
   };
+}
+
+/** A root that is not the trusted one must be signed by enough of its keys: then hosts that trust it follow too. */
+function anchorProblems({ base }: Proposal, trusted: RootMetadata | null): readonly string[] {
+  if (trusted === null) return [];
+  if (base === null) return ['it begins a new repository, and you trust the root of another one'];
+  const { signed } = base.root;
+  const isSame = Buffer.compare(canonicalBytes(signed), canonicalBytes(trusted)) === 0;
+  const trust = rootTrust(trusted, 'root');
+  const isSuccessor =
+    signed.version > trusted.version && signersOf(base.root, trust).length >= trust.threshold;
+  if (isSame || isSuccessor) return [];
+  return [
+    `it is made on top of root ${signed.version}, for which the keys of your root ${trusted.version} do not vouch`,
+  ];
+}
+
+function holdersOf(proposal: Proposal): readonly Holders[] {
+  const { root, targets } = trustFilesOf(proposal);
+  const named = [
+    ...Object.entries(root.roles),
+    ...(targets.delegations?.roles ?? []).map((role) => [role.name, role] as const),
+  ];
+  return named.map(([role, { threshold, keyids }]) => ({ role, threshold, keyIds: keyids }));
 }
 
 /** Which keys must sign which file, with the signatures that hold already. */

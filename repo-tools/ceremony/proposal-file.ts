@@ -9,6 +9,8 @@ import {
   parseProposal,
 } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
+import { parseRoot } from '../../core/tuf/metadata.ts';
+import type { RootMetadata } from '../../core/tuf/metadata.ts';
 import { UsageError } from '../usage.ts';
 
 /** One proposal from the files that came back from the people who signed. Throws ProposalError if they are different ones. */
@@ -45,16 +47,26 @@ export async function replaceProposal(io: Io, path: string, proposal: Proposal):
   }
 }
 
-async function readProposal(io: Io, path: string): Promise<Proposal> {
-  return parseProposal(await readBytes(io, path));
+/** The root of --root, which the person has from elsewhere; null without the option. Its signatures are not judged. */
+export async function readTrustedRoot(
+  io: Io,
+  path: string | undefined,
+): Promise<RootMetadata | null> {
+  if (path === undefined) return null;
+  const bytes = await readBytes(io, '--root', path);
+  return parseRoot(bytes, path).signed;
 }
 
-async function readBytes(io: Io, path: string): Promise<Uint8Array> {
+async function readProposal(io: Io, path: string): Promise<Proposal> {
+  return parseProposal(await readBytes(io, '--in', path));
+}
+
+async function readBytes(io: Io, option: string, path: string): Promise<Uint8Array> {
   try {
     const bytes = await readFile(resolve(io.cwd, path));
     if (bytes.length <= MAX_PROPOSAL_BYTES) return bytes;
   } catch (cause) {
-    throw new UsageError('usage/file', `--in: cannot read ${path}`, { cause });
+    throw new UsageError('usage/file', `${option}: cannot read ${path}`, { cause });
   }
-  throw new UsageError('usage/file', `--in: ${path} is too long for a proposal`);
+  throw new UsageError('usage/file', `${option}: ${path} is too long`);
 }

@@ -15,6 +15,11 @@ export function reviewLines(proposal: Proposal, review: Review): readonly string
     ...review.diffs.flatMap(({ role, changes }) =>
       changes.map((change) => `  ${role}: ${wordsOf(change)}`),
     ),
+    'who may sign from then on:',
+    ...review.holders.flatMap(({ role, threshold, keyIds }) => [
+      `  ${role}, ${threshold} of ${keyIds.length}:`,
+      ...keyIds.map((keyId) => `    ${keyId}`),
+    ]),
     ...section('what it means:', review.consequences),
     ...section('must be mended:', review.problems),
     ...section('advised:', review.advice),

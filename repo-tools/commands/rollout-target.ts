@@ -9,6 +9,7 @@ import type { RolloutView } from '../../core/rollout-view.ts';
 import type { RolloutControl } from '../control/control.ts';
 import { repositoryControl } from '../control/repository.ts';
 import { serverControl } from '../control/server.ts';
+import { rolloutLine } from './rollout-text.ts';
 import { printDryRun } from '../dry-run.ts';
 import { print, UsageError } from '../usage.ts';
 
@@ -52,7 +53,8 @@ export async function changeRollout(
   const plans: EditPlan[] = [];
   await using control = await openControl(io, options, 'change', (plan) => plans.push(plan));
   const view = await verb(control);
-  if (options.dryRun === true) printDryRun(io, options.json, plans);
+  const after = { json: { rollout: view }, lines: [`would be: ${rolloutLine(view)}`] };
+  if (options.dryRun === true) printDryRun(io, options.json, plans, after);
   else print(io, options.json, view, lines(view));
 }
 

@@ -3,7 +3,12 @@ import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { fingerprintOf, ProposalError } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
-import { readProposals, replaceProposal, writeNewProposal } from '../ceremony/proposal-file.ts';
+import {
+  readProposals,
+  readTrustedRoot,
+  replaceProposal,
+  writeNewProposal,
+} from '../ceremony/proposal-file.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
 import { signProposal } from '../ceremony/sign-proposal.ts';
 import { print } from '../usage.ts';
@@ -12,6 +17,7 @@ type Options = {
   readonly in: string;
   readonly key: readonly string[];
   readonly reviewed?: string;
+  readonly root?: string;
   readonly out?: string;
   readonly json?: boolean;
 };
@@ -25,6 +31,10 @@ export function rootSignCommand(io: Io): Command {
     .requiredOption('--in <file>', 'the proposal; the signature is added to it')
     .requiredOption('--key <source...>', 'your key')
     .option('--reviewed <fingerprint>', 'the fingerprint that the review ended with')
+    .option(
+      '--root <file>',
+      'a root that you trust: refuse a proposal that is not made on top of it',
+    )
     .option('--out <file>', 'write the signed proposal to a new file instead')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
@@ -38,12 +48,14 @@ async function sign(io: Io, options: Options): Promise<void> {
   const draft = await readProposals(io, [options.in]);
   const fingerprint = fingerprintOf(draft);
   const { reviewed } = options;
+  const trustedRoot = await readTrustedRoot(io, options.root);
+  const before = reviewOf(draft, io.now(), trustedRoot);
   const isReviewed =
     reviewed !== undefined &&
     reviewed.length >= MIN_FINGERPRINT_DIGITS &&
     fingerprint.startsWith(reviewed);
   if (!isReviewed) {
-    reviewLines(draft, reviewOf(draft, io.now())).forEach((line) => io.stderr.write(`${line}\n`));
+    reviewLines(draft, before).forEach((line) => io.stderr.write(`${line}\n`));
     throw new ProposalError(
       'proposal/not-reviewed',
       reviewed === undefined
@@ -51,6 +63,11 @@ async function sign(io: Io, options: Options): Promise<void> {
         : `what was reviewed has the fingerprint ${reviewed}, but this is another proposal`,
       { hints: [`if you agree with all of the above: --reviewed ${fingerprint}`] },
     );
+  }
+  if (before.problems.length > 0) {
+    throw new ProposalError('proposal/problems', 'a proposal with problems is not signed', {
+      hints: before.problems,
+    });
   }
   await using keys = new AsyncDisposableStack();
   const signers = [];

@@ -222,6 +222,52 @@ describe('a ceremony of several people', () => {
   });
 });
 
+describe('a proposal that lies about what it replaces', () => {
+  it('still shows every key that may sign afterwards, and is refused by a root that the signer has', async () => {
+    await using workplace = await setup();
+    await workplace.must('key', 'new', '--type', 'ed25519', '--out', 'K/mallory.pem');
+    await workplace.must(...CAROL, '--out', 'p.json');
+    const path = join(workplace.folder, 'p.json');
+    const proposal = JSON.parse(await readFile(path, 'utf8'));
+    const mallory = JSON.parse(await workplace.must('key', 'show', 'file:K/mallory.pem', '--json'));
+    for (const { root } of [proposal.base, proposal.files]) {
+      root.signed.keys[mallory.keyId] = mallory.key;
+      root.signed.roles.root.keyids.push(mallory.keyId);
+    }
+    await writeFile(path, JSON.stringify(proposal));
+    const lines = (await workplace.run('repo', 'root', 'review', '--in', 'p.json')).stdout;
+    expect(lines.slice(lines.indexOf('who may sign from then on'))).toContain(mallory.keyId);
+    expect(lines).toContain('the present root is not signed by enough of its own keys');
+    const own = ['--root', 'R/metadata/1.root.json', '--json'];
+    const { problems } = JSON.parse(
+      await workplace.must('repo', 'root', 'review', '--in', 'p.json', ...own),
+    );
+    expect(problems[0]).toContain('do not vouch');
+    const signing = await workplace.run(
+      ...['repo', 'root', 'sign', '--in', 'p.json', '--key', 'file:K/root1.pem'],
+      ...['--reviewed', await fingerprint(workplace)],
+    );
+    expect(signing).toMatchObject({ code: 1, stderr: expect.stringContaining('not signed') });
+  });
+
+  it('is no problem on top of the root that the signer has, or of its successor', async () => {
+    await using workplace = await setup();
+    for (const reason of ['first', 'second']) {
+      const renew = ['repo', 'root', 'propose', 'file:R', '--renew', 'root', '--reason', reason];
+      await workplace.must(...renew, '--out', `${reason}.json`);
+      const own = ['--root', 'R/metadata/1.root.json', '--json'];
+      const reviewing = ['repo', 'root', 'review', '--in', `${reason}.json`];
+      const review = await workplace.must(...reviewing, ...own);
+      expect(JSON.parse(review).problems).toEqual([]);
+      for (const key of ['root1', 'root2'])
+        await sign(workplace, `${reason}.json`, `file:K/${key}.pem`);
+      await workplace.must(
+        ...['repo', 'root', 'apply', 'file:R', '--in', `${reason}.json`, ...ONLINE],
+      );
+    }
+  });
+});
+
 describe('tidegate repo rotate', () => {
   it.each(['root', 'targets', 'snapshot', 'timestamp', 'online', 'releases-aws-k8s-1.32-x86_64'])(
     'gives %s a new key, and a client of the first root still updates',
