@@ -60,7 +60,7 @@ function compileUpdates(rollouts: readonly Rollout[], now: Date): readonly Compi
 
 /** The entries of one variant and arch. A paused or withdrawn release is left out, yet still counts for `max_version`. */
 function compileGroup(current: readonly Rollout[], now: Date): readonly CompiledUpdate[] {
-  const listed = current.filter((rollout) => isListed(rollout, now));
+  const listed = current.filter(isRunning).filter((rollout) => isListed(rollout, now));
   const sentBack = current.filter(({ state }) => state === 'rolled-back');
   const kept = current.filter(({ state }) => state !== 'rolled-back');
   const ways = sentBack.flatMap(({ sentBackTo }) => (sentBackTo === null ? [] : [sentBackTo]));
@@ -69,9 +69,7 @@ function compileGroup(current: readonly Rollout[], now: Date): readonly Compiled
     .toSorted(compareVersions)
     .at(-1);
   if (maxVersion === undefined) return [];
-  const entries = listed
-    .filter(isRunning)
-    .map((rollout) => listedUpdate(rollout, { maxVersion, now }));
+  const entries = listed.map((rollout) => listedUpdate(rollout, { maxVersion, now }));
   // The way back of a rollback is open to all at once. updog takes it only if it runs more than max_version, so a
   // newer release that is still in force makes it useless, and it would only hurry older hosts.
   const opened = sentBack.flatMap(({ release, sentBackTo }) => {
@@ -97,9 +95,9 @@ function isRunning(rollout: Rollout): rollout is RunningRollout {
 }
 
 /** updog lets seed 0 through as soon as an entry is listed, so it is listed only once the tide may rise. */
-function isListed(rollout: Rollout, now: Date): boolean {
+function isListed(rollout: RunningRollout, now: Date): boolean {
   const [first] = curveOf(rollout.policy).openings;
-  if (!isRunning(rollout) || first === undefined) return false;
+  if (first === undefined) return false;
   const isHeld = isAtGate(rollout, now) && tideAt(rollout, now) === 0;
   return clockAt(rollout, now) >= first.atMs && !isHeld;
 }

@@ -4,14 +4,19 @@ import {
   TIMESTAMP_OBJECT,
   versionedMetadata,
 } from '../adapters/repository/objects.ts';
+import { publishedReleases } from '../adapters/repository/repository.ts';
 import type { Repository, RepositoryState } from '../adapters/repository/repository.ts';
 import type { ListedObject } from '../adapters/storage/storage.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { MAX_LENGTHS, parseSnapshot, parseTargets } from '../core/tuf/metadata.ts';
 import type { ReadMetadata, SnapshotMetadata } from '../core/tuf/metadata.ts';
+import { releaseDocumentTarget } from '../core/tuf/names.ts';
 import { isRecent, isRoleWanted, wantedSnapshots } from '../core/tuf/reachable.ts';
 import type { Retention, StoredMetadata } from '../core/tuf/reachable.ts';
+import { findTarget } from '../core/tuf/repository-metadata.ts';
 import { verifyFresh } from '../core/tuf/verify.ts';
+import { readRelease } from './releases.ts';
+import type { ReleaseName } from './releases.ts';
 
 export type GcErrorCode =
   /** A file that has to be read to know what it names cannot be read. */
@@ -90,6 +95,7 @@ class Known {
   readonly #snapshots = new Map<number, SnapshotMetadata>();
   readonly #roles = new Set<string>();
   readonly #targets = new Set<string>();
+  readonly #documents = new Set<string>();
 
   constructor(repository: Repository, retention: Retention) {
     this.#repository = repository;
@@ -117,6 +123,7 @@ class Known {
     for (const file of files) {
       if (isWanted(file) && isTargetsRole(file.role)) await this.#readRole(file.name);
     }
+    for (const release of publishedReleases(state)) await this.#readDocument(state, release);
     const targets = await Array.fromAsync(storage.list('targets/'));
     const unwanted = files.filter((file) => !isWanted(file));
     const garbage = [
@@ -163,6 +170,18 @@ class Known {
       this.#targets.add(targetObject(target, hashes.sha256));
     }
     this.#roles.add(name);
+  }
+
+  /** Whoever audits a release finds the documents that its amendments and its withdrawal replaced. */
+  async #readDocument(state: RepositoryState, release: ReleaseName): Promise<void> {
+    const name = releaseDocumentTarget(release);
+    const sha256 = findTarget(state, name)?.hashes.sha256;
+    if (sha256 === undefined || this.#documents.has(sha256)) return;
+    const { amended = [], withdrawn } = await readRelease(this.#repository, state, release);
+    for (const { before } of withdrawn === undefined ? amended : [...amended, withdrawn]) {
+      this.#targets.add(targetObject(name, before));
+    }
+    this.#documents.add(sha256);
   }
 
   /** Null if it went away meanwhile. */

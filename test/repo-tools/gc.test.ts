@@ -16,7 +16,7 @@ import { makeWorkplace } from '../support/cli.ts';
 import { exampleRepository, NOW, RELEASES } from '../support/example-repository.ts';
 import { faultyStorage } from '../support/faulty-storage.ts';
 import { objectsOf } from '../support/objects-of.ts';
-import { initRepository, publishVersion } from '../support/small-repository.ts';
+import { initRepository, ONLINE, PLATFORM, publishVersion } from '../support/small-repository.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const KEEP_FOR_MS = 2 * DAY_MS;
@@ -320,6 +320,25 @@ describe('tidegate repo gc', () => {
     );
     await workplace.must('repo', 'verify', 'file:R');
     expect(await workplace.must('repo', 'gc', 'file:R')).toMatch(/^0 objects \(0 B\) removed/);
+  });
+
+  it('keeps the documents that an amendment and a withdrawal replaced, for whoever audits them', async () => {
+    await using workplace = await makeWorkplace();
+    workplace.now = new Date();
+    await initRepository(workplace);
+    await publishVersion(workplace, '1.0.0');
+    const release = ['file:R', ...PLATFORM, '--version', '1.0.0'];
+    const signing = ['--release-key', 'file:K/release.pem', ...ONLINE, '--reason', 'a test'];
+    await workplace.must('release', 'amend', ...release, ...signing, '--notes', 'https://a.test/1');
+    await workplace.must('release', 'withdraw', ...release, ...signing);
+    workplace.now = new Date(workplace.now.getTime() + 40 * DAY_MS);
+    await workplace.must('repo', 'refresh', 'file:R', '--key', 'file:K/online.pem');
+    expect(JSON.parse(await workplace.must('repo', 'gc', 'file:R', '--json')).removed).not.toEqual(
+      [],
+    );
+    const left = await readdir(join(workplace.folder, 'R/targets'));
+    expect(left.filter((name) => name.endsWith('-release.json'))).toHaveLength(3);
+    expect(left.filter((name) => name.endsWith('-boot'))).toEqual([]);
   });
 
   it.each(['soon', '23 hours', '0 days'])('refuses --keep-for %s', async (keepFor) => {
