@@ -7,6 +7,7 @@ import type { Edited } from '../release-edit.ts';
 import { print, UsageError } from '../usage.ts';
 import { addReleaseEditOptions, editLines, warn, withRelease } from './release-edit-options.ts';
 import type { ReleaseEditOptions } from './release-edit-options.ts';
+import { termChangeLine } from './release-text.ts';
 import { actor } from './rollout-target.ts';
 
 type Options = ReleaseEditOptions & {
@@ -68,12 +69,11 @@ function termsOf({ rollbackTo, minimumFrom, notes }: Options): Partial<ReleaseTe
 function amendmentLines(name: string, { planned, isWritten }: Edited<Amendment>) {
   const { changes, document, rollouts } = planned;
   if (changes.length === 0) return [`${name} has these terms already; nothing to do`];
-  const words = (values: readonly string[]) => (values.length === 0 ? 'none' : values.join(', '));
   return [
     `${isWritten ? 'amended' : 'would amend'} ${name}`,
-    ...changes.flatMap(({ field, before, after, effects }) => [
-      `  ${field}: ${words(before)} -> ${words(after)}`,
-      ...effects.map((effect) => `    ${effect}`),
+    ...changes.flatMap((change) => [
+      `  ${termChangeLine(change)}`,
+      ...change.effects.map((effect) => `    ${effect}`),
     ]),
     ...rollouts.map((id) => `  rollout ${id} repeats it in the manifest`),
     `  document before: SHA-256 ${document.before}; its bytes stay in the storage`,

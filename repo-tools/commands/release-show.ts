@@ -11,10 +11,12 @@ import type { Release } from '../../core/release.ts';
 import { releasesRole } from '../../core/tuf/names.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import { signersOf, verifyContent } from '../../core/tuf/verify.ts';
+import { readAmendments } from '../release-history.ts';
+import type { AmendmentRecord } from '../release-history.ts';
 import { readRelease, viewOfRelease } from '../releases.ts';
 import type { ReleaseName, ReleaseView } from '../releases.ts';
 import { print } from '../usage.ts';
-import { releaseJson, rolloutLines, withdrawnLines } from './release-text.ts';
+import { releaseJson, rolloutLines, termChangeLine, withdrawnLines } from './release-text.ts';
 
 type Options = ReleaseName & { readonly json?: boolean };
 
@@ -49,9 +51,11 @@ async function show(io: Io, url: string, options: Options): Promise<void> {
   const view = viewOfRelease(state, { release, rollouts, now: io.now() });
   const signatures = signaturesOf(state, release);
   const provenance = await readProvenance(repository, state, release);
-  const json = { ...releaseJson(view), terms: release, signatures, provenance };
+  const amendments = await readAmendments(storage, release);
+  const json = { ...releaseJson(view), terms: release, amendments, signatures, provenance };
   print(io, options.json, json, [
     ...documentLines(view),
+    ...amendmentLines(amendments),
     ...signatureLines(signatures),
     ...provenanceLines(release, provenance),
     ...rolloutLines(view),
@@ -111,11 +115,16 @@ function documentLines({ release, document, images }: ReleaseView): readonly str
     ...(migrations.length === 0 ? [] : [`migrations: ${migrations.join(', ')}`]),
     `notes: ${notes ?? 'none'}`,
     ...withdrawnLines(release),
-    ...(release.amended ?? []).map(
-      ({ at, by, reason, before }) =>
-        `amended ${at} by ${by}: ${reason} (document before: SHA-256 ${before})`,
-    ),
   ];
+}
+
+function amendmentLines(amendments: readonly AmendmentRecord[]): readonly string[] {
+  return amendments.flatMap(({ at, by, reason, before, changes }) => [
+    `amended ${at} by ${by}: ${reason} (document before: SHA-256 ${before})`,
+    ...(changes === null
+      ? ['  what it changed is not in this storage']
+      : changes.map((change) => `  ${termChangeLine(change)}`)),
+  ]);
 }
 
 function signatureLines(signatures: Signatures): readonly string[] {

@@ -1,4 +1,5 @@
 import { formatBytes } from '../../adapters/terminal/progress.ts';
+import type { TermChange } from '../../core/release-terms.ts';
 import type { Release } from '../../core/release.ts';
 import type { ReleaseView } from '../releases.ts';
 
@@ -43,6 +44,12 @@ export function withdrawnLines({ withdrawn }: Release): readonly string[] {
   if (withdrawn === undefined) return [];
   const { at, by, reason, before } = withdrawn;
   return [`WITHDRAWN ${at} by ${by}: ${reason} (document before: SHA-256 ${before})`];
+}
+
+/** `rollbackTo: 1.9.0 -> none`. */
+export function termChangeLine({ field, before, after }: TermChange): string {
+  const words = (values: readonly string[]) => (values.length === 0 ? 'none' : values.join(', '));
+  return `${field}: ${words(before)} -> ${words(after)}`;
 }
 
 /** What rollouts do with a release, in words. */

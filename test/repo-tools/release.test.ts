@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { makeWorkplace } from '../support/cli.ts';
@@ -161,8 +161,29 @@ describe('tidegate release amend', () => {
     });
     const kept = `targets/${before}.aws-k8s-1.32-x86_64-1.10.0-release.json`;
     expect(await objects(workplace)).toContain(kept);
+    await workplace.must(...amend('1.10.0', '--notes', 'https://a.test/', ...REASON, ...KEYS));
+    const history = JSON.parse(await workplace.must(...show('1.10.0'), '--json')).amendments;
+    expect(history).toMatchObject([
+      { before, changes: amended.changes },
+      { changes: [{ field: 'notes', before: [], after: ['https://a.test/'] }] },
+    ]);
     const { failures } = JSON.parse(await workplace.must('repo', 'verify', 'file:R', '--json'));
     expect(failures).toEqual([]);
+  });
+
+  it('does not show a document that somebody changed in the storage as what was amended', async () => {
+    await using workplace = await setup();
+    await workplace.must(...amend('1.10.0', '--minimum-from', 'none', ...REASON, ...KEYS));
+    const [{ before }] = JSON.parse(await workplace.must(...show('1.10.0'), '--json')).amendments;
+    const path = join(
+      workplace.folder,
+      `R/targets/${before}.aws-k8s-1.32-x86_64-1.10.0-release.json`,
+    );
+    const bytes = await readFile(path, 'utf8');
+    await writeFile(path, bytes.replace('"minimumFrom": "1.9.0"', '"minimumFrom": "1.8.0"'));
+    const text = await workplace.must(...show('1.10.0'));
+    expect(text).toContain('not in this storage');
+    expect(text).not.toContain('1.8.0');
   });
 
   it('lets a rollout go back where it could not before', async () => {
