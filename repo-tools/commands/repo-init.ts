@@ -7,7 +7,6 @@ import { openProposal } from '../../adapters/repository/open-proposal.ts';
 import { newRolloutId } from '../../adapters/repository/rollouts.ts';
 import { openPublicKey, openSigner } from '../../adapters/signing/open.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { compileManifest } from '../../core/compile.ts';
@@ -20,6 +19,7 @@ import { reviewOf } from '../../core/tuf/review.ts';
 import { writeNewProposal } from '../ceremony/proposal-file.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print, UsageError } from '../usage.ts';
 import { actor } from './rollout-target.ts';
 
@@ -69,7 +69,6 @@ export function repoInitCommand(io: Io): Command {
 }
 
 async function init(io: Io, url: string, options: Options): Promise<void> {
-  const { cwd, env } = io;
   const order = orderOf(options);
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   if (options.dryRun === true) {
@@ -78,7 +77,7 @@ async function init(io: Io, url: string, options: Options): Promise<void> {
     print(io, options.json, { dryRun: true, ...review }, reviewLines(proposal, review));
     return;
   }
-  await using storage = await openStorage(url, { access: 'write', cwd, env });
+  await using storage = await openStorageFor(io, url, 'write');
   if (options.out === undefined) await initNow(io, storage, order, { ...options, expiry });
   else await initByProposal(io, storage, order, { ...options, expiry, out: options.out });
 }

@@ -2,13 +2,13 @@ import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { EditPlan } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { readServerToken } from '../../adapters/terminal/server-record.ts';
 import type { RolloutView } from '../../core/rollout-view.ts';
 import type { RolloutControl } from '../control/control.ts';
 import { repositoryControl } from '../control/repository.ts';
 import { serverControl } from '../control/server.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { rolloutLine } from './rollout-text.ts';
 import { printDryRun } from '../dry-run.ts';
 import { print, UsageError } from '../usage.ts';
@@ -95,13 +95,7 @@ async function openRepositoryControl(
     throw new UsageError('usage/option', '--storage needs --online-key to sign the change');
   }
   await using opened = new AsyncDisposableStack();
-  const storage = opened.use(
-    await openStorage(url, {
-      access: access === 'look' ? 'read' : 'write',
-      cwd: io.cwd,
-      env: io.env,
-    }),
-  );
+  const storage = opened.use(await openStorageFor(io, url, access === 'look' ? 'read' : 'write'));
   const signers = [];
   for (const source of access === 'look' ? [] : onlineKey) {
     signers.push(opened.use(await openSigner(source, io)));
