@@ -1,9 +1,13 @@
 import { Command } from 'commander';
-import { unsigned } from '../../adapters/repository/draft-proposal.ts';
+import { isSameFirst, unsigned } from '../../adapters/repository/draft-proposal.ts';
 import { firstMetadata, initRepository } from '../../adapters/repository/init.ts';
 import type { InitOptions } from '../../adapters/repository/init.ts';
 import { metadataObject } from '../../adapters/repository/objects.ts';
-import { openProposal } from '../../adapters/repository/open-proposal.ts';
+import {
+  closeProposal,
+  findOpenProposal,
+  openProposal,
+} from '../../adapters/repository/open-proposal.ts';
 import { newRolloutId } from '../../adapters/repository/rollouts.ts';
 import { openPublicKey, openSigner } from '../../adapters/signing/open.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
@@ -16,7 +20,7 @@ import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import type { Platform } from '../../core/tuf/names.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
-import { writeNewProposal } from '../ceremony/proposal-file.ts';
+import { ensureProposalFile } from '../ceremony/proposal-file.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
 import { openStorageFor } from '../open-storage.ts';
@@ -119,10 +123,17 @@ async function initByProposal(
   order: InitOrder,
   { out, json, expiry }: Settings & { readonly out: string },
 ): Promise<void> {
-  const proposal = await firstProposal(io, order, expiry);
+  const draft = await firstProposal(io, order, expiry);
+  const open = await findOpenProposal(storage);
+  // Left by the same command when it was interrupted: there is one at a time.
+  const isAgain = open !== null && isSameFirst(open, draft);
+  const proposal = isAgain ? open : draft;
   const review = reviewOf(proposal, io.now());
   await openProposal(storage, proposal);
-  await writeNewProposal(io, out, proposal);
+  await ensureProposalFile(io, out, proposal).catch(async (error: unknown) => {
+    if (!isAgain) await closeProposal(storage);
+    throw error;
+  });
   print(io, json, { id: proposal.id, isApplied: false, file: out, ...review }, [
     ...reviewLines(proposal, review),
     `wrote ${out}: have it signed with tidegate repo root sign --in ${out}`,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, jest } from '@jest/globals';
@@ -59,7 +60,8 @@ export async function killEverywhere(place: MemoryPlace, order: KillOrder): Prom
       if (seen === 'repository/half-applied')
         await expect(client?.read('manifest.json')).rejects.toBeDefined();
       else expect(await client?.read('manifest.json')).not.toEqual([null]);
-      const wasDone = isSame(await wholeMeaning(inner), undisturbed.end);
+      const isMade = () => makes.every((name) => existsSync(join(place.workplace.folder, name)));
+      const wasDone = isMade() && isSame(await wholeMeaning(inner), undisturbed.end);
       place.put(url, inner);
       const again = await place.workplace.run(...argv);
       if (!wasDone) expect([what, again]).toEqual([what, expect.objectContaining({ code: 0 })]);
@@ -67,6 +69,7 @@ export async function killEverywhere(place: MemoryPlace, order: KillOrder): Prom
         again.code === 0 ? 0 : 1,
       );
       expect([what, await wholeMeaning(inner)]).toEqual([what, undisturbed.end]);
+      expect([what, isMade()]).toEqual([what, true]);
       if (isExact)
         expect([what, Object.keys(await place.objects(url))]).toEqual([what, undisturbed.names]);
       await using later = client === null ? await clientOf(inner) : null;

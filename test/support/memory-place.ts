@@ -1,7 +1,8 @@
 import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import { readOnly } from '../../adapters/storage/read-only.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
-import { Workplace, makeWorkplace } from './cli.ts';
+import { makeWorkplace } from './cli.ts';
+import type { Workplace } from './cli.ts';
 import { objectsOf } from './objects-of.ts';
 
 export type Objects = Readonly<Record<string, Uint8Array>>;

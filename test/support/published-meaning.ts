@@ -37,9 +37,10 @@ export async function publishedMeaning(storage: Storage, firstRoot?: Uint8Array)
     targets: { ...listed(targets), delegations: targets.delegations },
     roles,
     expires: [snapshot.expires, timestamp.expires],
-    rollouts: rollouts.map(({ id: _, history, ...rollout }) => ({
+    rollouts: rollouts.map((rollout) => ({
       ...rollout,
-      history: history.map(({ id: __, ...change }) => change),
+      id: '',
+      history: rollout.history.map((change) => ({ ...change, id: '' })),
     })),
   };
 }
