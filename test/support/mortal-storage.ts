@@ -2,7 +2,7 @@ import type { Storage, StreamName } from '../../adapters/storage/storage.ts';
 import type { FaultPhase } from './faulty-storage.ts';
 
 export type MortalStorage = Storage & {
-  /** The names of all puts and deletions so far, in order. */
+  /** The names of all puts and deletions so far, in order; of refused puts too. */
   readonly changes: readonly string[];
   /** Told after each put and deletion. */
   onChange: (name: string) => Promise<void>;
@@ -28,12 +28,14 @@ export function mortalStorage(inner: Storage): MortalStorage {
     const storage = await live();
     const fatal = fault !== undefined && --fault.left === 0 ? fault : undefined;
     if (fatal?.phase === 'before') await die(fatal);
-    const result = await make(storage);
-    if (fatal !== undefined) await die(fatal);
-    const done = typeof name === 'string' ? name : name();
-    changes.push(done);
-    await mortal.onChange(done);
-    return result;
+    try {
+      return await make(storage);
+    } finally {
+      if (fatal !== undefined) await die(fatal);
+      const done = typeof name === 'string' ? name : name();
+      changes.push(done);
+      await mortal.onChange(done);
+    }
   }
 
   async function die({ died }: { readonly died: () => void }): Promise<never> {
