@@ -147,7 +147,7 @@ async function applyNext(
 }
 
 /** What is published; under the root of the proposal's base if its own root is there and the rest is not yet. */
-async function presentState(
+export async function presentState(
   options: Parameters<typeof openRepository>[0],
   baseRoot: number,
 ): Promise<RepositoryState> {

@@ -5,7 +5,7 @@ import { expiresOf } from '../../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import type { Metadata, ReadMetadata, TargetsMetadata } from '../../core/tuf/metadata.ts';
 import { ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
-import { ProposalError } from '../../core/tuf/proposal.ts';
+import { filesOfProposal, ProposalError } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import { changeKeys, removeDelegations } from '../../core/tuf/role-keys.ts';
@@ -89,14 +89,55 @@ export async function draftProposal(
   };
 }
 
-function changedFiles(state: RepositoryState, change: TrustChange): TrustFiles {
+/**
+ * Whether the proposal is what this change makes of its base, apart from versions and expiries, which depend on the moment. It
+ * says nothing about the files of delegated roles.
+ */
+export function isDraftOf(
+  { base, root, targets, restart }: Proposal,
+  change: TrustChange,
+): boolean {
+  if (base === null) return false;
+  const before = { root: base.root.signed, targets: base.targets.signed };
+  const after = changedFiles(before, change);
+  const isRootNew = change.renew.includes('root') || !isSame(before.root, after.root);
+  return (
+    (root !== null) === isRootNew &&
+    hasSameContent(root?.signed ?? before.root, after.root) &&
+    (targets !== null || !change.renew.includes('targets')) &&
+    hasSameContent(targets?.signed ?? before.targets, after.targets) &&
+    JSON.stringify(restart) === JSON.stringify(change.restart)
+  );
+}
+
+/** Whether two proposals make the same new repository, at whatever moment each was made. */
+export function isSameFirst(one: Proposal, other: Proposal): boolean {
+  const files = new Map(filesOfProposal(other));
+  const mine = filesOfProposal(one);
+  return (
+    one.base === null &&
+    other.base === null &&
+    mine.length === files.size &&
+    mine.every(([role, { signed }]) => {
+      const its = files.get(role);
+      return its !== undefined && hasSameContent(signed, its.signed);
+    })
+  );
+}
+
+/** Whether two files of a role say the same, under whatever version and for however long. */
+export function hasSameContent(a: Metadata, b: Metadata): boolean {
+  return isSame({ ...a, version: 1, expires: '' }, { ...b, version: 1, expires: '' });
+}
+
+function changedFiles(before: TrustFiles, change: TrustChange): TrustFiles {
   const kept =
     change.removeDelegations.length === 0
-      ? state.targets
-      : removeDelegations(state.targets, change.removeDelegations);
+      ? before.targets
+      : removeDelegations(before.targets, change.removeDelegations);
   const targets =
     change.addDelegations.length === 0 ? kept : addDelegations(kept, change.addDelegations);
-  return change.keys.reduce(changeKeys, { root: state.root, targets });
+  return change.keys.reduce(changeKeys, { root: before.root, targets });
 }
 
 async function draftDelegated(

@@ -1,3 +1,4 @@
+import type { openStorage } from '../storage/open.ts';
 import type { AskSecret } from './ask-secret.ts';
 
 export type Output = {
@@ -18,6 +19,8 @@ export type Io = {
   readonly now: () => Date;
   /** Aborted when the person or the system asks the process to stop. */
   readonly signal: AbortSignal;
+  /** How the storages that commands name are opened, if not as their URLs say. */
+  readonly openStorage?: typeof openStorage | undefined;
   /** Passphrases and PINs are asked here; absent where nobody sits at a terminal. */
   readonly askSecret?: AskSecret | undefined;
 };

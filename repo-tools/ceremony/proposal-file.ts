@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { link, lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import {
+  fingerprintOf,
   formatProposal,
   MAX_PROPOSAL_BYTES,
   mergeProposals,
@@ -22,13 +24,25 @@ export async function readProposals(io: Io, paths: readonly string[]): Promise<P
 
 /** Writes a new file; what is there is never overwritten. */
 export async function writeNewProposal(io: Io, path: string, proposal: Proposal): Promise<void> {
+  const whole = resolve(io.cwd, path);
+  const temporary = `${whole}.${randomUUID()}.tmp`;
   try {
-    await using file = await open(resolve(io.cwd, path), 'wx');
-    await file.writeFile(formatProposal(proposal));
-    await file.sync();
+    await writeSynced(temporary, proposal);
+    await nameIfFree(temporary, whole);
   } catch (cause) {
     throw new UsageError('usage/file', `--out: ${path} exists, or cannot be written`, { cause });
+  } finally {
+    await rm(temporary, { force: true });
   }
+}
+
+/** As `writeNewProposal`, but a file that holds this very proposal, with whatever signatures, will do. */
+export async function ensureProposalFile(io: Io, path: string, proposal: Proposal): Promise<void> {
+  const isThere = await readProposal(io, path).then(
+    (found) => fingerprintOf(found) === fingerprintOf(proposal),
+    () => false,
+  );
+  if (!isThere) await writeNewProposal(io, path, proposal);
 }
 
 /** Replaces the file in one step: a stick that is pulled out holds the old proposal or the new one. */
@@ -36,14 +50,32 @@ export async function replaceProposal(io: Io, path: string, proposal: Proposal):
   const whole = resolve(io.cwd, path);
   const temporary = `${whole}.${randomUUID()}.tmp`;
   try {
-    await using file = await open(temporary, 'wx');
-    await file.writeFile(formatProposal(proposal));
-    await file.sync();
+    await writeSynced(temporary, proposal);
     await rename(temporary, whole);
   } catch (cause) {
     throw new UsageError('usage/file', `${path} cannot be written`, { cause });
   } finally {
     await rm(temporary, { force: true });
+  }
+}
+
+async function writeSynced(path: string, proposal: Proposal): Promise<void> {
+  await using file = await open(path, 'wx');
+  await file.writeFile(formatProposal(proposal));
+  await file.sync();
+}
+
+/** In one step, so that nobody ever finds half a file; a stick's file system may have no hard links. */
+async function nameIfFree(temporary: string, whole: string): Promise<void> {
+  try {
+    await link(temporary, whole);
+  } catch (error) {
+    const isThere = await lstat(whole).then(
+      () => true,
+      () => false,
+    );
+    if (isThere || errnoOf(error) === 'EEXIST') throw error;
+    await rename(temporary, whole);
   }
 }
 

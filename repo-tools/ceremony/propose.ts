@@ -5,41 +5,52 @@ import { draftProposal } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
 import { closeProposal, openProposal } from '../../adapters/repository/open-proposal.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import type { RepositoryState } from '../../adapters/repository/repository.ts';
 import { newRolloutId } from '../../adapters/repository/rollouts.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import { ProposalError } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
+import type { TrustFiles } from '../../core/tuf/role-keys.ts';
 import { actor } from '../commands/rollout-target.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print, UsageError } from '../usage.ts';
 import type { CeremonyOptions } from './options.ts';
-import { writeNewProposal } from './proposal-file.ts';
+import { interruptedProposal } from './interrupted.ts';
+import { ensureProposalFile } from './proposal-file.ts';
 import { reviewLines } from './review-text.ts';
 import { signProposal } from './sign-proposal.ts';
 
 /**
  * One change of who may sign what, from the present state to a proposal: printed only (`--dry-run`), written for others to
- * sign (`--out`), or signed and applied at once (`--sign-with`, `--online-key`). One proposal is open at a time.
+ * sign (`--out`), or signed and applied at once (`--sign-with`, `--online-key`). One proposal is open at a time; the same command
+ * again carries on with it.
  */
 export async function proposeChange(
   io: Io,
   url: string,
   options: CeremonyOptions,
-  changeOf: (state: RepositoryState) => TrustChange | Promise<TrustChange>,
+  changeOf: (files: TrustFiles) => TrustChange | Promise<TrustChange>,
 ): Promise<void> {
   requireDestination(options);
   const access = options.dryRun === true ? 'read' : 'write';
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
-  await using storage = await openStorage(url, { access, cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, access);
   const trustedRoot = await trustedRootOption(io, options.root);
   const now = io.now();
+  if (options.dryRun !== true) {
+    const { reason } = options;
+    const left = await interruptedProposal({ storage, trustedRoot, now, reason, changeOf });
+    if (left !== null) {
+      io.stderr.write(`tidegate: carrying on with proposal ${left.id} of ${left.by}\n`);
+      await finishInterrupted(io, left, { ...options, storage, expiry });
+      return;
+    }
+  }
   const state = await openRepository({ storage, now: io.now, trustedRoot }).load();
   const draft = await draftProposal(state, await changeOf(state), {
     storage,
@@ -64,12 +75,13 @@ export async function trustedRootOption(
   }
 }
 
+type FinishOptions = CeremonyOptions & {
+  readonly storage: Storage;
+  readonly expiry: ExpiryPolicy;
+};
+
 /** Shows a fresh proposal, and then does with it what the options say. */
-export async function finishProposal(
-  io: Io,
-  draft: Proposal,
-  options: CeremonyOptions & { readonly storage: Storage; readonly expiry: ExpiryPolicy },
-): Promise<void> {
+async function finishProposal(io: Io, draft: Proposal, options: FinishOptions): Promise<void> {
   const { storage, out, dryRun, json } = options;
   if (dryRun === true) {
     const review = reviewOf(draft, io.now());
@@ -77,25 +89,46 @@ export async function finishProposal(
     return;
   }
   await using keys = new AsyncDisposableStack();
-  const open = async (sources: readonly string[] = []) => {
-    const signers: Signer[] = [];
-    for (const source of sources) signers.push(keys.use(await openSigner(source, io)));
-    return signers;
-  };
-  const people = await open(options.signWith);
+  const people = await openAll(io, keys, options.signWith);
   const { proposal } = await signProposal(draft, people);
-  const review = reviewOf(proposal, io.now());
-  const online = await open(options.onlineKey);
+  const online = await openAll(io, keys, options.onlineKey);
   // With its signatures, so that an apply that is killed can be finished from there.
   await openProposal(storage, proposal);
   if (out === undefined) {
     await applyNow(io, proposal, [...people, ...online], options);
   } else {
-    await writeNewProposal(io, out, proposal).catch(async (error: unknown) => {
+    await ensureProposalFile(io, out, proposal).catch(async (error: unknown) => {
       await closeProposal(storage);
       throw error;
     });
   }
+  printFinished(io, proposal, options);
+}
+
+/** Its files come from the storage, so that nobody's offline key is asked to sign them: they carry their signatures. */
+async function finishInterrupted(io: Io, left: Proposal, options: FinishOptions): Promise<void> {
+  await using keys = new AsyncDisposableStack();
+  const { out } = options;
+  if (out === undefined) {
+    await applyNow(io, left, await openAll(io, keys, options.onlineKey), options);
+  } else {
+    await ensureProposalFile(io, out, left);
+  }
+  printFinished(io, left, options);
+}
+
+async function openAll(
+  io: Io,
+  keys: AsyncDisposableStack,
+  sources: readonly string[] = [],
+): Promise<readonly Signer[]> {
+  const signers: Signer[] = [];
+  for (const source of sources) signers.push(keys.use(await openSigner(source, io)));
+  return signers;
+}
+
+function printFinished(io: Io, proposal: Proposal, { storage, out, json }: FinishOptions): void {
+  const review = reviewOf(proposal, io.now());
   const isApplied = out === undefined;
   print(io, json, { id: proposal.id, isApplied, ...(isApplied ? {} : { file: out }), ...review }, [
     ...reviewLines(proposal, review),

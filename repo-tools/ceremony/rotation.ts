@@ -1,10 +1,9 @@
-import type { RepositoryState } from '../../adapters/repository/repository.ts';
 import { openPublicKey } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { keyId } from '../../core/tuf/keys.ts';
 import type { Key } from '../../core/tuf/keys.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
-import type { KeyChange } from '../../core/tuf/role-keys.ts';
+import type { KeyChange, TrustFiles } from '../../core/tuf/role-keys.ts';
 import { UsageError } from '../usage.ts';
 
 /** The public keys that these strings name. */
@@ -16,13 +15,13 @@ export async function openPublicKeys(io: Io, sources: readonly string[]): Promis
 
 /** Gives each role these keys in place of all that it has; a null threshold stays. */
 export function rotation(
-  state: RepositoryState,
+  files: TrustFiles,
   roles: readonly string[],
   { keys, threshold }: { readonly keys: readonly Key[]; readonly threshold: number | null },
 ): readonly KeyChange[] {
   const wanted = keys.map(keyId);
   return roles.map((role) => {
-    const trust = trustIn(state, role);
+    const trust = trustIn(files, role);
     if (trust === null) throw new UsageError('usage/option', `there is no role '${role}'`);
     return {
       role,

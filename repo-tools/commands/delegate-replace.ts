@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { NO_TRUST_CHANGE } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
-import type { RepositoryState } from '../../adapters/repository/repository.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { keyId } from '../../core/tuf/keys.ts';
 import { releasesRole } from '../../core/tuf/names.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
+import type { TrustFiles } from '../../core/tuf/role-keys.ts';
 import { addCeremonyOptions, countOption, platformKeyOptions } from '../ceremony/options.ts';
 import type { CeremonyOptions } from '../ceremony/options.ts';
 import { proposeChange } from '../ceremony/propose.ts';
@@ -26,14 +26,14 @@ export function delegateReplaceCommand(io: Io): Command {
         '    --sign-with file:targets.pem file:new.pem --online-key file:online.pem',
     )
     .action((storage: string, texts: readonly string[], options: Options) =>
-      proposeChange(io, storage, options, (state) => replacement(io, state, texts, options)),
+      proposeChange(io, storage, options, (files) => replacement(io, files, texts, options)),
     );
   return addCeremonyOptions(command);
 }
 
 async function replacement(
   io: Io,
-  state: RepositoryState,
+  files: TrustFiles,
   texts: readonly string[],
   { threshold }: Options,
 ): Promise<TrustChange> {
@@ -42,7 +42,7 @@ async function replacement(
     ...NO_TRUST_CHANGE,
     keys: platforms.map(({ keys, ...platform }) => {
       const role = releasesRole(platform);
-      const before = trustIn(state, role)?.keyids ?? [];
+      const before = trustIn(files, role)?.keyids ?? [];
       const wanted = keys.map(keyId);
       return {
         role,

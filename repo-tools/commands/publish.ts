@@ -5,7 +5,6 @@ import { formatOfFile } from '../../adapters/compression/decompress.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { EditPlan } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
 import { readServerToken } from '../../adapters/terminal/server-record.ts';
@@ -17,6 +16,7 @@ import type { ServerTarget } from '../control/call.ts';
 import { printDryRun } from '../dry-run.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
 import type { ImageSource } from '../images.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { publish } from '../publish.ts';
 import type { PublishOrder } from '../publish.ts';
 import { print, UsageError } from '../usage.ts';
@@ -90,8 +90,7 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
   }
   const server = await serverOf(io, options);
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
-  const { cwd, env } = io;
-  await using storage = await openStorage(url, { access: 'write', cwd, env });
+  await using storage = await openStorageFor(io, url, 'write');
   await using keys = new AsyncDisposableStack();
   const signers = [];
   for (const source of options.releaseKey) signers.push(keys.use(await openSigner(source, io)));
@@ -123,7 +122,7 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
 
 async function dryRun(io: Io, url: string, order: PublishOrder, options: Options): Promise<void> {
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
-  await using storage = await openStorage(url, { access: 'read', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, 'read');
   const repository = openRepository({ storage, now: io.now, expiry });
   const plans: EditPlan[] = [];
   await publish(order, {

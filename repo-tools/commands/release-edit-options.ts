@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { Repository } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes } from '../../adapters/terminal/progress.ts';
+import { openStorageFor } from '../open-storage.ts';
 import type { Edited, EditMode, ReleaseEdit } from '../release-edit.ts';
 import { UsageError } from '../usage.ts';
 
@@ -45,11 +45,7 @@ export async function withRelease<T>(
   if (!dryRun && (releaseKey.length === 0 || onlineKey.length === 0)) {
     throw new UsageError('usage/option', 'give --release-key and --online-key, or --dry-run');
   }
-  await using storage = await openStorage(url, {
-    access: dryRun ? 'read' : 'write',
-    cwd: io.cwd,
-    env: io.env,
-  });
+  await using storage = await openStorageFor(io, url, dryRun ? 'read' : 'write');
   const repository = openRepository({ storage, now: io.now });
   if (dryRun) return change(repository, { kind: 'dry-run' });
   await using keys = new AsyncDisposableStack();

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { readReleases } from '../releases.ts';
 import { print } from '../usage.ts';
 import { releaseJson, releaseListLines } from './release-text.ts';
@@ -24,7 +24,7 @@ export function releaseListCommand(io: Io): Command {
 }
 
 async function list(io: Io, url: string, { variant, arch, json }: Options): Promise<void> {
-  await using storage = await openStorage(url, { access: 'read', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, 'read');
   const repository = openRepository({ storage, now: io.now });
   const releases = await readReleases(repository, { variant, arch }, io.now());
   print(io, json, { releases: releases.map(releaseJson) }, [

@@ -2,7 +2,6 @@ import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { Repository, RepositoryState } from '../../adapters/repository/repository.ts';
 import { readRollouts } from '../../adapters/repository/rollouts.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes } from '../../adapters/terminal/progress.ts';
 import { parseProvenance } from '../../core/provenance.ts';
@@ -11,6 +10,7 @@ import type { Release } from '../../core/release.ts';
 import { releasesRole } from '../../core/tuf/names.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import { signersOf, verifyContent } from '../../core/tuf/verify.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { readAmendments } from '../release-history.ts';
 import type { AmendmentRecord } from '../release-history.ts';
 import { readRelease, viewOfRelease } from '../releases.ts';
@@ -43,7 +43,7 @@ export function releaseShowCommand(io: Io): Command {
 }
 
 async function show(io: Io, url: string, options: Options): Promise<void> {
-  await using storage = await openStorage(url, { access: 'read', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, 'read');
   const repository = openRepository({ storage, now: io.now });
   const state = await repository.load();
   const release = await readRelease(repository, state, options);

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { roleExpiries } from '../../core/tuf/repository-metadata.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { durationOption, print } from '../usage.ts';
 
 /** At least one role expires within the time that was asked about. */
@@ -32,7 +32,7 @@ export function repoExpiryCommand(io: Io): Command {
 /** As pubsys's check-repo-expirations: what expires at the limit exactly is too late already. */
 async function expiry(io: Io, url: string, { failWithin, json }: Options): Promise<void> {
   const limitMs = durationOption('--fail-within', failWithin);
-  await using storage = await openStorage(url, { access: 'read', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, 'read');
   const now = io.now();
   const state = await openRepository({ storage, now: io.now }).load();
   const roles = roleExpiries(state, now).map(({ role, version, expires, isExpired }) => ({

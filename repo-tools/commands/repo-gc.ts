@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes } from '../../adapters/terminal/progress.ts';
 import { collectGarbage } from '../gc.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { durationOption, print, UsageError } from '../usage.ts';
 
 type Options = { readonly keepFor: string; readonly dryRun?: boolean; readonly json?: boolean };
@@ -33,7 +33,7 @@ async function gc(io: Io, url: string, { keepFor, dryRun, json }: Options): Prom
   }
   const isDryRun = dryRun === true;
   const access = isDryRun ? 'read' : 'write';
-  await using storage = await openStorage(url, { access, cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, access);
   const repository = openRepository({ storage, now: io.now });
   const { removed, kept } = await collectGarbage(
     repository,

@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
 import type { Difference } from '../../core/import/difference.ts';
@@ -14,6 +13,7 @@ import { importRepository } from '../import/import.ts';
 import type { ImportOrder } from '../import/import.ts';
 import type { SourceLocation } from '../import/layout.ts';
 import type { ImportedRelease, ImportReport } from '../import/report.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print, UsageError } from '../usage.ts';
 import { actor } from './rollout-target.ts';
 
@@ -74,12 +74,7 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
       'an import needs --release-key and --online-key; --dry-run needs none',
     );
   }
-  const { cwd, env } = io;
-  await using storage = await openStorage(url, {
-    access: order.isDryRun ? 'read' : 'write',
-    cwd,
-    env,
-  });
+  await using storage = await openStorageFor(io, url, order.isDryRun ? 'read' : 'write');
   await using keys = new AsyncDisposableStack();
   const signers = [];
   for (const source of order.isDryRun ? [] : [...releaseKey, ...onlineKey]) {

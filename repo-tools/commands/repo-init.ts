@@ -1,13 +1,16 @@
 import { Command } from 'commander';
-import { unsigned } from '../../adapters/repository/draft-proposal.ts';
+import { isSameFirst, unsigned } from '../../adapters/repository/draft-proposal.ts';
 import { firstMetadata, initRepository } from '../../adapters/repository/init.ts';
 import type { InitOptions } from '../../adapters/repository/init.ts';
 import { metadataObject } from '../../adapters/repository/objects.ts';
-import { openProposal } from '../../adapters/repository/open-proposal.ts';
+import {
+  closeProposal,
+  findOpenProposal,
+  openProposal,
+} from '../../adapters/repository/open-proposal.ts';
 import { newRolloutId } from '../../adapters/repository/rollouts.ts';
 import { openPublicKey, openSigner } from '../../adapters/signing/open.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { compileManifest } from '../../core/compile.ts';
@@ -17,9 +20,10 @@ import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import type { Platform } from '../../core/tuf/names.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
-import { writeNewProposal } from '../ceremony/proposal-file.ts';
+import { ensureProposalFile } from '../ceremony/proposal-file.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print, UsageError } from '../usage.ts';
 import { actor } from './rollout-target.ts';
 
@@ -69,7 +73,6 @@ export function repoInitCommand(io: Io): Command {
 }
 
 async function init(io: Io, url: string, options: Options): Promise<void> {
-  const { cwd, env } = io;
   const order = orderOf(options);
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   if (options.dryRun === true) {
@@ -78,7 +81,7 @@ async function init(io: Io, url: string, options: Options): Promise<void> {
     print(io, options.json, { dryRun: true, ...review }, reviewLines(proposal, review));
     return;
   }
-  await using storage = await openStorage(url, { access: 'write', cwd, env });
+  await using storage = await openStorageFor(io, url, 'write');
   if (options.out === undefined) await initNow(io, storage, order, { ...options, expiry });
   else await initByProposal(io, storage, order, { ...options, expiry, out: options.out });
 }
@@ -120,10 +123,17 @@ async function initByProposal(
   order: InitOrder,
   { out, json, expiry }: Settings & { readonly out: string },
 ): Promise<void> {
-  const proposal = await firstProposal(io, order, expiry);
+  const draft = await firstProposal(io, order, expiry);
+  const open = await findOpenProposal(storage);
+  // Left by the same command when it was interrupted: there is one at a time.
+  const isAgain = open !== null && isSameFirst(open, draft);
+  const proposal = isAgain ? open : draft;
   const review = reviewOf(proposal, io.now());
   await openProposal(storage, proposal);
-  await writeNewProposal(io, out, proposal);
+  await ensureProposalFile(io, out, proposal).catch(async (error: unknown) => {
+    if (!isAgain) await closeProposal(storage);
+    throw error;
+  });
   print(io, json, { id: proposal.id, isApplied: false, file: out, ...review }, [
     ...reviewLines(proposal, review),
     `wrote ${out}: have it signed with tidegate repo root sign --in ${out}`,

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { LINT_CHECKS } from '../../core/tuf/lint.ts';
 import type { LintFinding } from '../../core/tuf/lint/check.ts';
 import { lintStorage } from '../lint.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print, UsageError } from '../usage.ts';
 
 /** Some client cannot read the repository, or reads it differently. */
@@ -25,9 +25,8 @@ export function repoLintCommand(io: Io): Command {
 }
 
 async function lintRepository(io: Io, url: string, { root, json }: Options): Promise<void> {
-  const { cwd, env } = io;
   const trusted = root === undefined ? {} : { root: await readRootFile(io, root) };
-  await using storage = await openStorage(url, { access: 'read', cwd, env });
+  await using storage = await openStorageFor(io, url, 'read');
   const findings = await lintStorage(storage, { now: io.now(), ...trusted });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const warnings = findings.length - errors;

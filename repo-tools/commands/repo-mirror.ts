@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
 import { mirrorRepository } from '../mirror.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print, readOptionFile } from '../usage.ts';
 
 type Options = {
@@ -33,12 +33,11 @@ export function repoMirrorCommand(io: Io): Command {
 }
 
 async function mirror(io: Io, source: string, destination: string, options: Options) {
-  const { cwd, env } = io;
   const { variant = [], arch = [], newest = null, root, json } = options;
   const trustedRoot =
     root === undefined ? null : Buffer.from(await readOptionFile(io, '--root', root));
-  await using from = await openStorage(source, { access: 'read', cwd, env });
-  await using to = await openStorage(destination, { access: 'write', cwd, env });
+  await using from = await openStorageFor(io, source, 'read');
+  await using to = await openStorageFor(io, destination, 'write');
   const report = await mirrorRepository({
     from,
     to,

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { NO_TRUST_CHANGE } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
-import type { RepositoryState } from '../../adapters/repository/repository.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { keyId } from '../../core/tuf/keys.ts';
+import { trustIn } from '../../core/tuf/repository-metadata.ts';
+import type { TrustFiles } from '../../core/tuf/role-keys.ts';
 import { addCeremonyOptions, rolesNamed } from '../ceremony/options.ts';
 import type { CeremonyOptions } from '../ceremony/options.ts';
 import { proposeChange } from '../ceremony/propose.ts';
@@ -30,22 +31,25 @@ export function repoRecoverCommand(io: Io): Command {
         '    --sign-with file:root1.pem file:root2.pem file:targets.pem --online-key file:online2.pem',
     )
     .action((storage: string, options: Options) =>
-      proposeChange(io, storage, options, (state) => recovery(io, state, options)),
+      proposeChange(io, storage, options, (files) => recovery(io, files, options)),
     );
   return addCeremonyOptions(command);
 }
 
 async function recovery(
   io: Io,
-  state: RepositoryState,
+  files: TrustFiles,
   { newOnlineKey, restartRole = [] }: Options,
 ): Promise<TrustChange> {
-  const unknown = restartRole.find((role) => role !== 'targets' && !state.delegated.has(role));
+  const online = ['root', 'snapshot', 'timestamp'];
+  const unknown = restartRole.find(
+    (role) => online.includes(role) || trustIn(files, role) === null,
+  );
   if (unknown !== undefined) {
     throw new UsageError('usage/option', `--restart-role: there is no role '${unknown}'`);
   }
   const keys = await openPublicKeys(io, newOnlineKey);
-  const { snapshot, timestamp } = state.root.roles;
+  const { snapshot, timestamp } = files.root.roles;
   const old = keys.map(keyId).find((id) => [...snapshot.keyids, ...timestamp.keyids].includes(id));
   if (old !== undefined) {
     throw new UsageError(
@@ -55,7 +59,7 @@ async function recovery(
   }
   return {
     ...NO_TRUST_CHANGE,
-    keys: rotation(state, rolesNamed('online'), { keys, threshold: 1 }),
+    keys: rotation(files, rolesNamed('online'), { keys, threshold: 1 }),
     restart: ['snapshot', 'timestamp', ...restartRole],
   };
 }

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { printDryRun } from '../dry-run.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { planRefresh, refreshRepository } from '../refresh.ts';
 import { print, UsageError } from '../usage.ts';
 
@@ -36,7 +36,7 @@ async function refresh(io: Io, url: string, options: Options): Promise<void> {
   const policy = await expiryPolicyOption(io, options.expiryPolicy);
   const isOnlyIfDue = options.onlyIfDue === true;
   if (options.dryRun === true) {
-    await using read = await openStorage(url, { access: 'read', cwd: io.cwd, env: io.env });
+    await using read = await openStorageFor(io, url, 'read');
     const repository = openRepository({ storage: read, now: io.now, expiry: policy });
     const plan = await planRefresh(repository, { now: io.now(), policy, isOnlyIfDue });
     printDryRun(io, options.json, [plan]);
@@ -45,7 +45,7 @@ async function refresh(io: Io, url: string, options: Options): Promise<void> {
   if (options.key === undefined) {
     throw new UsageError('usage/option', 'give --key, or --dry-run');
   }
-  await using storage = await openStorage(url, { access: 'write', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, 'write');
   await using keys = new AsyncDisposableStack();
   const signers = [];
   for (const source of options.key) signers.push(keys.use(await openSigner(source, io)));

@@ -27,9 +27,9 @@ export function repoRotateCommand(io: Io): Command {
         '    --sign-with file:root1.pem file:root2.pem file:targets.pem --online-key file:online2.pem',
     )
     .action((role: string, storage: string, options: Options) =>
-      proposeChange(io, storage, options, async (state) => ({
+      proposeChange(io, storage, options, async (files) => ({
         ...NO_TRUST_CHANGE,
-        keys: rotation(state, rolesNamed(role), {
+        keys: rotation(files, rolesNamed(role), {
           keys: await openPublicKeys(io, options.newKey),
           threshold:
             options.threshold === undefined ? null : countOption('--threshold', options.threshold),

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { RepositoryState } from '../../adapters/repository/repository.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { publishedReleases, roleExpiries, trustIn } from '../../core/tuf/repository-metadata.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print } from '../usage.ts';
 
 type RoleStatus = {
@@ -29,8 +29,7 @@ export function repoStatusCommand(io: Io): Command {
 }
 
 async function status(io: Io, url: string, { json }: { readonly json?: boolean }): Promise<void> {
-  const { cwd, env } = io;
-  await using storage = await openStorage(url, { access: 'read', cwd, env });
+  await using storage = await openStorageFor(io, url, 'read');
   const state = await openRepository({ storage, now: io.now }).load();
   const now = io.now();
   const roles = rolesOf(state, now);

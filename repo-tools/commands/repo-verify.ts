@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { openFilesystemStorage } from '../../adapters/storage/filesystem.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
 import { printable } from '../../core/tuf/lint/raw.ts';
 import type { RawRepository } from '../../core/tuf/lint/raw.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { durationOption, print, UsageError } from '../usage.ts';
 import { verifyRepository } from '../verify.ts';
 import type { VerifyReport } from '../verify.ts';
@@ -48,13 +48,12 @@ export function repoVerifyCommand(io: Io): Command {
 async function verify(io: Io, url: string, options: Options): Promise<void> {
   const { since, save, expiryHorizon, metadataOnly = false, profile, json } = options;
   const horizonMs = durationOption('--expiry-horizon', expiryHorizon);
-  const { cwd, env } = io;
-  const trusted = since === undefined ? null : await trustedCopy(resolve(cwd, since), since);
-  await using storage = await openStorage(url, { access: 'read', cwd, env });
+  const trusted = since === undefined ? null : await trustedCopy(resolve(io.cwd, since), since);
+  await using storage = await openStorageFor(io, url, 'read');
   await using copy =
     save === undefined
       ? null
-      : await openFilesystemStorage({ folder: resolve(cwd, save), access: 'write' });
+      : await openFilesystemStorage({ folder: resolve(io.cwd, save), access: 'write' });
   const report = await verifyRepository(storage, {
     now: io.now(),
     listener: { begin: (label, totalBytes) => startProgress(io, label, totalBytes) },

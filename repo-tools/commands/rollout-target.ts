@@ -1,14 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { EditPlan } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { readServerToken } from '../../adapters/terminal/server-record.ts';
 import type { RolloutView } from '../../core/rollout-view.ts';
-import type { RolloutControl } from '../control/control.ts';
+import type { RequestIds, RolloutControl } from '../control/control.ts';
 import { repositoryControl } from '../control/repository.ts';
 import { serverControl } from '../control/server.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { rolloutLine } from './rollout-text.ts';
 import { printDryRun } from '../dry-run.ts';
 import { print, UsageError } from '../usage.ts';
@@ -17,16 +18,19 @@ export type TargetOptions = {
   readonly server?: string;
   readonly storage?: string;
   readonly onlineKey?: readonly string[];
+  readonly requestId?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 };
 
 /** Adds the options of a command that changes rollouts. */
 export function addChangeOptions(command: Command): Command {
-  return addTargetOptions(command).option(
-    '--dry-run',
-    'with --storage: print what would be signed; open no key, write nothing',
-  );
+  return addTargetOptions(command)
+    .option(
+      '--request-id <id>',
+      'name for this change, 8 to 64 characters: given again, it is not done twice',
+    )
+    .option('--dry-run', 'with --storage: print what would be signed; open no key, write nothing');
 }
 
 /** Adds the options that say where a rollout command works: on a server or on the repository itself. */
@@ -78,7 +82,8 @@ export async function openControl(
     if (options.dryRun === true) {
       throw new UsageError('usage/option', '--dry-run needs --storage instead of a server');
     }
-    return serverControl({ url: server, token: await readServerToken(server, io.env) });
+    const token = await readServerToken(server, io.env);
+    return serverControl({ url: server, token }, requestIds(options));
   }
   return options.dryRun === true
     ? openRepositoryControl(io, options, 'look', onPlan)
@@ -87,28 +92,37 @@ export async function openControl(
 
 async function openRepositoryControl(
   io: Io,
-  { storage: url = '', onlineKey = [] }: TargetOptions,
+  options: TargetOptions,
   access: 'look' | 'change',
   onPlan?: (plan: EditPlan) => void,
 ): Promise<RolloutControl> {
+  const { storage: url = '', onlineKey = [] } = options;
   if (access === 'change' && onlineKey.length === 0) {
     throw new UsageError('usage/option', '--storage needs --online-key to sign the change');
   }
   await using opened = new AsyncDisposableStack();
-  const storage = opened.use(
-    await openStorage(url, {
-      access: access === 'look' ? 'read' : 'write',
-      cwd: io.cwd,
-      env: io.env,
-    }),
-  );
+  const storage = opened.use(await openStorageFor(io, url, access === 'look' ? 'read' : 'write'));
   const signers = [];
   for (const source of access === 'look' ? [] : onlineKey) {
     signers.push(opened.use(await openSigner(source, io)));
   }
-  const control = repositoryControl({ storage, signers, now: io.now, by: actor(io), onPlan });
+  const control = repositoryControl({
+    ...{ storage, signers, now: io.now, by: actor(io), onPlan },
+    newRequestId: requestIds(options),
+  });
   opened.move();
   return control;
+}
+
+function requestIds({ requestId }: TargetOptions): RequestIds {
+  if (requestId === undefined) return randomUUID;
+  if (!/^[A-Za-z0-9._-]{8,64}$/.test(requestId)) {
+    throw new UsageError(
+      'usage/option',
+      `--request-id must be 8 to 64 letters, digits, dots, dashes or underscores, got '${requestId}'`,
+    );
+  }
+  return () => requestId;
 }
 
 /** Who the history names when nobody has logged in anywhere. */

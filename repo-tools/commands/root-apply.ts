@@ -6,13 +6,13 @@ import {
   requireOpen,
 } from '../../adapters/repository/open-proposal.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { mergeProposals, ProposalError } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { readProposals } from '../ceremony/proposal-file.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print } from '../usage.ts';
 
 type Options = {
@@ -42,7 +42,7 @@ export function rootApplyCommand(io: Io): Command {
 
 async function apply(io: Io, url: string, options: Options): Promise<void> {
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
-  await using storage = await openStorage(url, { access: 'write', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, 'write');
   const proposal = await openOne(io, storage, options.in);
   await using keys = new AsyncDisposableStack();
   const signers = [];

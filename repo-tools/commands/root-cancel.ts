@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { closeProposal, findOpenProposal } from '../../adapters/repository/open-proposal.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ProposalError } from '../../core/tuf/proposal.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print } from '../usage.ts';
 
 export function rootCancelCommand(io: Io): Command {
@@ -19,7 +19,7 @@ export function rootCancelCommand(io: Io): Command {
 
 /** A proposal that is half applied cannot be given up: its root is published. */
 async function cancel(io: Io, url: string, { json }: { readonly json?: boolean }): Promise<void> {
-  await using storage = await openStorage(url, { access: 'write', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url, 'write');
   const open = await findOpenProposal(storage);
   if (open === null) throw new ProposalError('proposal/not-open', `no proposal is open in ${url}`);
   if (open.base !== null) await openRepository({ storage, now: io.now }).load();

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { findOpenProposal } from '../../adapters/repository/open-proposal.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ProposalError } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
 import { readProposals, readTrustedRoot } from '../ceremony/proposal-file.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { print, UsageError } from '../usage.ts';
 
 type Options = {
@@ -42,7 +42,7 @@ async function proposalOf(
     throw new UsageError('usage/option', 'give either a storage or --in');
   }
   if (paths !== undefined) return readProposals(io, paths);
-  await using storage = await openStorage(url ?? '', { access: 'read', cwd: io.cwd, env: io.env });
+  await using storage = await openStorageFor(io, url ?? '', 'read');
   const open = await findOpenProposal(storage);
   if (open === null) throw new ProposalError('proposal/not-open', `no proposal is open in ${url}`);
   return open;

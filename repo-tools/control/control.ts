@@ -13,6 +13,9 @@ export type StartOrder = {
   readonly reason: string | null;
 };
 
+/** How verbs are told from each other: by an id of their own, so that one which is sent again is not done twice. */
+export type RequestIds = () => string;
+
 /**
  * Where an operator's verbs go: to a server, or straight into the repository with the key of the rollouts role. Both
  * refuse what is not legal with the same codes; a verb has taken effect when the promise resolves.

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { EditPlan } from '../../adapters/repository/repository.ts';
 import {
@@ -15,7 +14,7 @@ import { RolloutError } from '../../core/verb.ts';
 import type { Verb } from '../../core/verb.ts';
 import { EVERYONE_AT_ONCE } from '../../core/wave.ts';
 import { parseWavePolicy, resolvePolicy } from '../../core/wave-file.ts';
-import type { RolloutControl } from './control.ts';
+import type { RequestIds, RolloutControl } from './control.ts';
 
 export type RepositoryTarget = {
   readonly storage: Storage;
@@ -24,6 +23,7 @@ export type RepositoryTarget = {
   readonly now: () => Date;
   /** Whose verbs these are, as the history tells it. */
   readonly by: string;
+  readonly newRequestId: RequestIds;
   /** Told what each verb would commit; then nothing is committed. */
   readonly onPlan?: ((plan: EditPlan) => void) | undefined;
 };
@@ -34,6 +34,7 @@ export function repositoryControl({
   signers,
   now,
   by,
+  newRequestId,
   onPlan,
 }: RepositoryTarget): RolloutControl {
   const repository = openRepository({ storage, now });
@@ -48,14 +49,16 @@ export function repositoryControl({
     });
     const [refused] = rejected;
     if (refused !== undefined) throw refused.error;
-    return view(find(rollouts, verb.rolloutId));
+    // Sent again, a start has named another rollout than the one that it once began.
+    const done = rollouts.find(({ history }) => history.some(({ id }) => id === verb.id));
+    return view(done ?? find(rollouts, verb.rolloutId));
   }
 
   async function readAll() {
     return readRollouts(repository, await repository.load());
   }
 
-  const origin = (reason: string | null) => ({ id: randomUUID(), at: now(), by, reason });
+  const origin = (reason: string | null) => ({ id: newRequestId(), at: now(), by, reason });
 
   return {
     async start({ policy, startAt, seeds, reason, ...wanted }) {

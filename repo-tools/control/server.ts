@@ -1,21 +1,20 @@
-import { randomUUID } from 'node:crypto';
 import { formatInstant } from '../../core/instant.ts';
 import { rolloutListSchema } from '../../core/operator-api.ts';
 import type { ChangeRequest, RollBackRequest, StartRequest } from '../../core/operator-api.ts';
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
 import { callServer } from './call.ts';
 import type { ServerTarget } from './call.ts';
-import type { RolloutControl } from './control.ts';
+import type { RequestIds, RolloutControl } from './control.ts';
 
 /** Speaks the operators' API. A request carries its own id, so that sending it again does nothing twice. */
-export function serverControl(target: ServerTarget): RolloutControl {
+export function serverControl(target: ServerTarget, newRequestId: RequestIds): RolloutControl {
   const post = (path: string, body: StartRequest | ChangeRequest | RollBackRequest) =>
     callServer(target, { method: 'POST', path, body }, rolloutViewSchema);
   const at = (rolloutId: string) => `rollouts/${encodeURIComponent(rolloutId)}`;
   return {
     start: ({ variant, arch, version, policy, startAt, seeds, reason }) =>
       post('rollouts', {
-        requestId: randomUUID(),
+        requestId: newRequestId(),
         variant,
         arch,
         version,
@@ -26,12 +25,12 @@ export function serverControl(target: ServerTarget): RolloutControl {
       }),
     change: (kind, rolloutId, reason) =>
       post(`${at(rolloutId)}/${kind}`, {
-        requestId: randomUUID(),
+        requestId: newRequestId(),
         ...(reason === null ? {} : { reason }),
       }),
     rollBack: (rolloutId, to, reason) =>
       post(`${at(rolloutId)}/roll-back`, {
-        requestId: randomUUID(),
+        requestId: newRequestId(),
         to,
         ...(reason === null ? {} : { reason }),
       }),

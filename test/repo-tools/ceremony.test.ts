@@ -147,7 +147,7 @@ describe('a ceremony of several people', () => {
   it('has one proposal open at a time, until it is cancelled', async () => {
     await using workplace = await setup();
     await workplace.must(...CAROL, '--out', 'p.json');
-    const second = await workplace.run(...CAROL, '--out', 'q.json');
+    const second = await workplace.run(...CAROL, '--threshold', 'root=1', '--out', 'q.json');
     expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('Carol joins') });
     await workplace.must('repo', 'root', 'cancel', 'file:R');
     await workplace.must(...CAROL, '--out', 'q.json');

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Io } from '../../adapters/terminal/io.ts';
 import { runCli } from '../../bin/cli.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
@@ -10,6 +11,8 @@ export class Workplace implements AsyncDisposable {
   readonly folder: string;
   now = new Date('2026-03-01T12:00:00Z');
   readonly env: Record<string, string>;
+  /** Where repositories are, if not in the folder. */
+  openStorage: Io['openStorage'];
 
   constructor(folder: string) {
     this.folder = folder;
@@ -27,6 +30,7 @@ export class Workplace implements AsyncDisposable {
       cwd: this.folder,
       now: () => this.now,
       signal: new AbortController().signal,
+      openStorage: this.openStorage,
     });
     return { code, stdout: out.join(''), stderr: err.join('') };
   }
