@@ -1,4 +1,5 @@
 import type { Repository, RepositoryState } from '../adapters/repository/repository.ts';
+import { countSigners } from '../adapters/repository/sign.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
@@ -130,7 +131,7 @@ function refuseStrangers(
       hints: [`it delegates ${roles.length === 0 ? 'no releases role' : roles.join(', ')}`],
     });
   }
-  if (signers !== null && !signers.some(({ keyId }) => trust.keyids.includes(keyId))) {
+  if (signers !== null && countSigners(trust, signers) === 0) {
     throw new PublishError('publish/role', `none of the given keys may sign role ${role}`, {
       hints: [`its keys are ${trust.keyids.join(', ')}`],
     });

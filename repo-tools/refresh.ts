@@ -23,8 +23,8 @@ export async function planRefresh(
 ): Promise<EditPlan> {
   return repository.plan((state) => {
     const roles = ['targets', 'snapshot', 'timestamp', ...state.delegated.keys()];
-    const keyIds = roles.flatMap((role) => trustIn(state, role)?.keyids ?? []);
-    return renewalEdit(state, { ...order, signers: keyIds.map((keyId) => ({ keyId })) });
+    const keys = roles.flatMap((role) => Object.values(trustIn(state, role)?.keys ?? {}));
+    return renewalEdit(state, { ...order, signers: keys.map((key) => ({ key })) });
   });
 }
 

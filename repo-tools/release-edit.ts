@@ -3,6 +3,7 @@ import type {
   RepositoryEdit,
   RepositoryState,
 } from '../adapters/repository/repository.ts';
+import { countSigners } from '../adapters/repository/sign.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { trustIn } from '../core/tuf/repository-metadata.ts';
@@ -59,7 +60,7 @@ export async function editRelease<Planned extends ReleaseEdit>(
         const next = await work(before);
         const roles = neededRoles(before, next.edit);
         if (roles.length === 0) return next.edit;
-        requireKeys(roles, mode.signers);
+        requireKeys(before, roles, mode.signers);
         planned = next;
         needed = roles;
         return next.edit;
@@ -83,12 +84,15 @@ function neededRoles(state: RepositoryState, { roles }: RepositoryEdit): readonl
   });
 }
 
-function requireKeys(roles: readonly NeededRole[], signers: readonly Signer[]): void {
-  const lacking = roles.find(
-    ({ threshold, keyIds }) =>
-      new Set(signers.map(({ keyId }) => keyId).filter((id) => keyIds.includes(id))).size <
-      threshold,
-  );
+function requireKeys(
+  state: RepositoryState,
+  roles: readonly NeededRole[],
+  signers: readonly Signer[],
+): void {
+  const lacking = roles.find(({ role }) => {
+    const trust = trustIn(state, role);
+    return trust === null || countSigners(trust, signers) < trust.threshold;
+  });
   if (lacking === undefined) return;
   const { role, threshold, keyIds } = lacking;
   throw new ReleaseEditError(

@@ -1,4 +1,5 @@
 import type { RepositoryState } from '../adapters/repository/repository.ts';
+import { countSigners } from '../adapters/repository/sign.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import { ROLLOUTS_ROLE } from '../core/tuf/names.ts';
 import { trustIn } from '../core/tuf/repository-metadata.ts';
@@ -12,11 +13,11 @@ export function requireServerKeys(state: RepositoryState, signers: readonly Sign
       throw new ServerError('server/key', `the repository delegates no role ${role}`);
     }
     const { keyids, threshold } = trust;
-    const given = keyids.filter((id) => signers.some(({ keyId }) => keyId === id));
-    if (given.length < threshold) {
+    const given = countSigners(trust, signers);
+    if (given < threshold) {
       throw new ServerError(
         'server/key',
-        `--online-key: role ${role} needs ${threshold} of its keys, got ${given.length}`,
+        `--online-key: role ${role} needs ${threshold} of its keys, got ${given}`,
         {
           hints: [
             `keys of ${role}: ${keyids.join(', ')}`,

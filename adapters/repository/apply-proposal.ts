@@ -16,7 +16,7 @@ import { foundRepository } from './init.ts';
 import type { Patience } from './patience.ts';
 import { openRepository } from './repository.ts';
 import type { RepositoryState } from './repository.ts';
-import { encodeSigned, signMetadata } from './sign.ts';
+import { countSigners, encodeSigned, signMetadata } from './sign.ts';
 
 export type ApplyOptions = Patience & {
   readonly storage: Storage;
@@ -64,7 +64,7 @@ async function adoptedFiles(
     const trust = trustIn(parents, role);
     if (missing === undefined || trust === null) {
       adopted.set(role, encodeSigned(role, file));
-    } else if (countOf(missing, signers) >= missing.threshold) {
+    } else if (countSigners(trust, signers) >= missing.threshold) {
       const own = await signMetadata(role, file.signed, { trust, signers });
       adopted.set(role, own);
     } else {
@@ -80,11 +80,6 @@ async function adoptedFiles(
     });
   }
   return adopted;
-}
-
-function countOf({ signed, missing }: Requirement, signers: readonly Signer[]): number {
-  const ids = [...signed, ...missing];
-  return ids.filter((id) => signers.some(({ keyId }) => keyId === id)).length;
 }
 
 async function applyFirst(

@@ -1,6 +1,6 @@
 import type { RepositoryMetadata } from '../../core/tuf/repository-metadata.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
-import { signersOf } from '../../core/tuf/verify.ts';
+import { signersOf, trustedIdOf } from '../../core/tuf/verify.ts';
 import type { Signer } from '../signing/signer.ts';
 import { RepositoryError } from './errors.ts';
 import type { RepositoryState } from './load.ts';
@@ -21,7 +21,8 @@ export function requireOwnHistory(
     const { targets, delegations, version } = file.signed;
     const isEmpty = Object.keys(targets).length === 0 && delegations === undefined;
     const signedBy = signersOf(file, trust);
-    if (!isEmpty && !signers.some(({ keyId }) => signedBy.includes(keyId))) {
+    const isOwn = signers.some(({ key }) => signedBy.includes(trustedIdOf(trust, key) ?? ''));
+    if (!isEmpty && !isOwn) {
       throw new RepositoryError(
         'repository/untrusted',
         `role ${role}: none of the given keys signed its version ${version}, so they will not vouch for what it lists`,

@@ -1,5 +1,14 @@
-import { newSnapshot, newTimestamp, nextSnapshot, nextTimestamp } from '../../core/tuf/edit.ts';
+import {
+  newSnapshot,
+  newTimestamp,
+  nextSnapshot,
+  nextTimestamp,
+  SPEC_VERSION,
+} from '../../core/tuf/edit.ts';
 import type { Edition } from '../../core/tuf/edit.ts';
+import { expiresOf } from '../../core/tuf/lifetimes.ts';
+import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
+import type { ProfileChange } from '../../core/tuf/lint.ts';
 import type { MetaFile, ReadMetadata, TargetsMetadata } from '../../core/tuf/metadata.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import { rootTrust } from '../../core/tuf/verify.ts';
@@ -14,7 +23,7 @@ export function revisionOf(plan: EditPlan): Revision {
   const draft = (role: string, metadata: TargetsMetadata): Draft<TargetsMetadata> => ({
     trust: trustIn(after, role) ?? rootTrust(after.root, 'targets'),
     after: restart.has(role) ? 'restart' : version(role),
-    make: (edition) => ({ ...metadata, ...edition }),
+    make: (edition) => ({ ...metadata, ...edition, spec_version: SPEC_VERSION }),
   });
   const isRestart = restart.size > 0;
   const snapshotDraft = (changed: ReadonlyMap<string, MetaFile>) => ({
@@ -41,6 +50,47 @@ export function revisionOf(plan: EditPlan): Revision {
       },
     }),
     condition: { kind: 'replace-if-unchanged', etag: before.timestampEtag },
+  };
+}
+
+/** What the linter is to judge: each file that the plan replaces with the version and expiry that it is about to get. */
+export function profileChangeOf(
+  plan: EditPlan,
+  { now, expiry }: { readonly now: Date; readonly expiry: ExpiryPolicy },
+): ProfileChange {
+  const { before, after } = plan;
+  const revision = revisionOf(plan);
+  const made = <S>(role: string, draft: Draft<S>): S =>
+    draft.make({
+      version: draft.after === 'restart' ? 1 : draft.after + 1,
+      expires: expiresOf(role, now, expiry),
+    });
+  const roles = new Map(
+    [...revision.roles].map(([role, draft]) => [role, made(role, draft)] as const),
+  );
+  const snapshot =
+    typeof revision.snapshot === 'function'
+      ? made('snapshot', revision.snapshot(new Map()))
+      : revision.snapshot;
+  return {
+    before,
+    after: {
+      root: after.root,
+      targets: roles.get('targets') ?? after.targets,
+      delegated: new Map(
+        [...after.delegated].map(([role, metadata]) => [role, roles.get(role) ?? metadata]),
+      ),
+      // New roles have a version only once they are written.
+      snapshot: { ...snapshot, meta: after.snapshot.meta },
+      timestamp: plan.timestamp ? made('timestamp', revision.timestamp(null)) : before.timestamp,
+    },
+    written: new Set([
+      ...(plan.root === null ? [] : ['root']),
+      ...plan.adopted.keys(),
+      ...plan.signed.keys(),
+      ...(plan.snapshot ? ['snapshot'] : []),
+      ...(plan.timestamp ? ['timestamp'] : []),
+    ]),
   };
 }
 

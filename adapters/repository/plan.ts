@@ -13,6 +13,7 @@ import {
   contentOf,
   rootTrust,
   signersOf,
+  trustedIdOf,
   verifyNextRoot,
   verifySignatures,
 } from '../../core/tuf/verify.ts';
@@ -195,7 +196,11 @@ function requireNewReign(
 ): void {
   if (restart.size === 0) return;
   for (const role of ['snapshot', 'timestamp'] as const) {
-    const kept = after.roles[role].keyids.filter((id) => before.roles[role].keyids.includes(id));
+    const old = rootTrust(before, role);
+    const kept = after.roles[role].keyids.filter((id) => {
+      const key = after.keys[id];
+      return key !== undefined && trustedIdOf(old, key) !== null;
+    });
     if (kept.length > 0) {
       throw new TufError(
         'tuf/key',

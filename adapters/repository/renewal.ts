@@ -5,10 +5,11 @@ import { roleExpiries, trustIn } from '../../core/tuf/repository-metadata.ts';
 import type { RepositoryMetadata, RoleExpiry } from '../../core/tuf/repository-metadata.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { RepositoryEdit } from './edits.ts';
+import { countSigners } from './sign.ts';
 
 export type RenewalOrder = {
-  /** Whose signatures can be had; their ids are all that this asks. */
-  readonly signers: readonly Pick<Signer, 'keyId'>[];
+  /** Whose signatures can be had; their public keys are all that this asks. */
+  readonly signers: readonly Pick<Signer, 'key'>[];
   readonly now: Date;
   readonly policy: ExpiryPolicy;
   /** Only what the policy says is due; else everything that the signers may sign. */
@@ -54,6 +55,5 @@ function isSignable(
   signers: RenewalOrder['signers'],
 ): boolean {
   const trust = trustIn(metadata, role);
-  const given = trust?.keyids.filter((id) => signers.some(({ keyId }) => keyId === id)) ?? [];
-  return trust !== null && given.length >= trust.threshold;
+  return trust !== null && countSigners(trust, signers) >= trust.threshold;
 }

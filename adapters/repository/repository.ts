@@ -1,5 +1,5 @@
 import { canonicalBytes } from '../../core/tuf/canonical.ts';
-import { assertProfile } from '../../core/tuf/lint.ts';
+import { assertProfileOfChange } from '../../core/tuf/lint.ts';
 import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import { verifyFresh, verifyNotOlder } from '../../core/tuf/verify.ts';
@@ -14,7 +14,7 @@ import { TIMESTAMP_OBJECT } from './objects.ts';
 import { requireOwnHistory } from './own-history.ts';
 import { pause } from './patience.ts';
 import type { Patience } from './patience.ts';
-import { revisionOf, stateAfter } from './plan-revision.ts';
+import { profileChangeOf, revisionOf, stateAfter } from './plan-revision.ts';
 import { isNothing, planEdit } from './plan.ts';
 import type { EditPlan } from './plan.ts';
 import { requireAllSigners, writeFixed, writeRevision, writeVersion } from './revision.ts';
@@ -151,7 +151,7 @@ export class Repository {
   async plan(edit: Edit): Promise<EditPlan> {
     const state = await this.load();
     const plan = planEdit(state, await edit(state));
-    assertProfile(plan.after);
+    this.#assertProfile(plan);
     return plan;
   }
 
@@ -195,7 +195,7 @@ export class Repository {
     if (draft === undefined || !isChanged(plan, role)) return null;
     requireSigners(role, draft.trust, signers);
     if (this.#options.trustedRoot === undefined) requireOwnHistory(before, [role], signers);
-    assertProfile(plan.after);
+    this.#assertProfile(plan);
     await storeTargets(this.storage, edit);
     const { meta } = await writeVersion(role, draft, this.#contextOf(signers));
     const after = before.snapshot.meta[`${role}.json`]?.version ?? 0;
@@ -215,7 +215,7 @@ export class Repository {
     if (this.#options.trustedRoot === undefined) {
       requireOwnHistory(plan.before, plan.signed.keys(), signers);
     }
-    assertProfile(plan.after);
+    this.#assertProfile(plan);
     for (const [role, { signed }] of plan.adopted)
       verifyFresh(`the file of role ${role}`, signed, now);
     if (plan.root !== null) verifyFresh(`root ${plan.root.signed.version}`, plan.root.signed, now);
@@ -223,6 +223,11 @@ export class Repository {
     await requireListed(this.storage, plan);
     if (!plan.timestamp) return this.#writeRootOnly(plan);
     return writeRevision(revision, this.#contextOf(signers));
+  }
+
+  #assertProfile(plan: EditPlan): void {
+    const { expiry = DEFAULT_EXPIRY_POLICY, now } = this.#options;
+    assertProfileOfChange(profileChangeOf(plan, { now: now(), expiry }));
   }
 
   #contextOf(signers: readonly Signer[]): RevisionContext {

@@ -1,7 +1,7 @@
 import { canonicalBytes } from '../../core/tuf/canonical.ts';
 import { encodeEnvelope, MAX_LENGTHS } from '../../core/tuf/metadata.ts';
-import type { Metadata, ReadMetadata, Signature, SignedMetadata } from '../../core/tuf/metadata.ts';
-import { verifySignatures } from '../../core/tuf/verify.ts';
+import type { Metadata, ReadMetadata, SignedMetadata } from '../../core/tuf/metadata.ts';
+import { trustedIdOf, verifySignatures } from '../../core/tuf/verify.ts';
 import type { RoleTrust } from '../../core/tuf/verify.ts';
 import type { Signer } from '../signing/signer.ts';
 import { RepositoryError } from './errors.ts';
@@ -15,15 +15,14 @@ export async function signMetadata<S extends Metadata>(
   requireSigners(role, trust, signers);
   const signedBytes = canonicalBytes(signed);
   const signatures = await Promise.all(
-    signersFor(trust, signers).map((signer) => signatureOf(signer, signedBytes)),
+    signersFor(trust, signers).map(async ({ keyid, signer }) => ({
+      keyid,
+      sig: await signer.sign(signedBytes),
+    })),
   );
   // What a broken key service answers must not be published.
   verifySignatures(`the new ${role}`, { signatures, signedBytes }, trust);
   return encodeSigned(role, { signed, signatures, signedBytes });
-}
-
-export async function signatureOf(signer: Signer, signedBytes: Uint8Array): Promise<Signature> {
-  return { keyid: signer.keyId, sig: await signer.sign(signedBytes) };
 }
 
 /** The file of signed metadata. Throws `repository/too-large` if clients would not read it. */
@@ -44,7 +43,7 @@ export function encodeSigned<S extends Metadata>(
 
 /** Throws `repository/signers`, naming the role, its threshold and the keys that are missing. */
 export function requireSigners(role: string, trust: RoleTrust, signers: readonly Signer[]): void {
-  const present = signersFor(trust, signers).map(({ keyId }) => keyId);
+  const present = signersFor(trust, signers).map(({ keyid }) => keyid);
   if (present.length >= trust.threshold) return;
   const missing = trust.keyids.filter((id) => !present.includes(id));
   throw new RepositoryError(
@@ -54,7 +53,18 @@ export function requireSigners(role: string, trust: RoleTrust, signers: readonly
   );
 }
 
-/** Each key once, even if it was given twice. */
-function signersFor({ keyids }: RoleTrust, signers: readonly Signer[]): readonly Signer[] {
-  return keyids.flatMap((id) => signers.find(({ keyId }) => keyId === id) ?? []);
+/** Each key of the role that is at hand once, even if it was given twice, by the id that the role has for it. */
+function signersFor(
+  trust: RoleTrust,
+  signers: readonly Signer[],
+): readonly { readonly keyid: string; readonly signer: Signer }[] {
+  return trust.keyids.flatMap((keyid) => {
+    const signer = signers.find(({ key }) => trustedIdOf(trust, key) === keyid);
+    return signer === undefined ? [] : [{ keyid, signer }];
+  });
+}
+
+/** How many of the role's keys are at hand. */
+export function countSigners(trust: RoleTrust, keys: readonly Pick<Signer, 'key'>[]): number {
+  return new Set(keys.flatMap(({ key }) => trustedIdOf(trust, key) ?? [])).size;
 }

@@ -126,7 +126,7 @@ export function removeTargets(
   return { ...metadata, targets: Object.fromEntries(kept) };
 }
 
-/** The next edition of any metadata. Throws `tuf/version` unless its version is higher. */
+/** The next edition of any metadata, in our spec version. Throws `tuf/version` unless its version is higher. */
 export function nextEdition<S extends { readonly version: number }>(
   metadata: S,
   edition: Edition,
@@ -137,7 +137,7 @@ export function nextEdition<S extends { readonly version: number }>(
       `the version after ${metadata.version} must be higher, got ${edition.version}`,
     );
   }
-  return { ...metadata, ...edition };
+  return { ...metadata, ...edition, spec_version: SPEC_VERSION };
 }
 
 export function newSnapshot(

@@ -46,9 +46,38 @@ export function lintRaw(
   );
 }
 
+/** Metadata that is published, what a commit makes of it, and the roles whose files the commit writes. */
+export type ProfileChange = {
+  readonly before: RepositoryMetadata;
+  readonly after: RepositoryMetadata;
+  readonly written: ReadonlySet<string>;
+};
+
 /** Throws `tuf/profile` with the first error, and how many there are. */
 export function assertProfile(metadata: RepositoryMetadata): void {
-  const findings = lint(metadata).filter(({ severity }) => severity === 'error');
+  refuse(errorsIn(metadata));
+}
+
+/**
+ * Throws `tuf/profile` unless all that the commit writes keeps the profile, and nothing else breaks it that kept it before.
+ * So what somebody else's tool wrote can be gone on with, and be mended role by role by those who hold the keys.
+ */
+export function assertProfileOfChange({ before, after, written }: ProfileChange): void {
+  const errors = errorsIn(after);
+  if (errors.length === 0) return;
+  const known = new Set(errorsIn(before).map(textOf));
+  refuse(errors.filter((error) => written.has(error.where) || !known.has(textOf(error))));
+}
+
+function errorsIn(metadata: RepositoryMetadata): readonly LintFinding[] {
+  return lint(metadata).filter(({ severity }) => severity === 'error');
+}
+
+function textOf({ check, where, what }: LintFinding): string {
+  return JSON.stringify([check, where, what]);
+}
+
+function refuse(findings: readonly LintFinding[]): void {
   const [first] = findings;
   if (first === undefined) return;
   const more = findings.length === 1 ? '' : ` (and ${findings.length - 1} more findings)`;

@@ -3,12 +3,13 @@ import { newSnapshot, newTargets, newTimestamp } from './edit.ts';
 import { consequencesOf } from './change-words.ts';
 import { diffRoot, diffTargets } from './diff.ts';
 import type { RoleDiff } from './diff.ts';
+import type { Key } from './keys.ts';
 import { lint } from './lint.ts';
 import type { RootMetadata, TargetsMetadata } from './metadata.ts';
 import { fingerprintOf } from './proposal.ts';
 import type { Proposal } from './proposal.ts';
 import { trustIn } from './repository-metadata.ts';
-import { isExpired, rootTrust, signersOf } from './verify.ts';
+import { isExpired, rootTrust, signersOf, trustedIdOf } from './verify.ts';
 import type { RoleTrust } from './verify.ts';
 
 /** Who must sign one file of a proposal, and who has. */
@@ -100,50 +101,46 @@ function holdersOf(proposal: Proposal): readonly Holders[] {
 
 /** Which keys must sign which file, with the signatures that hold already. */
 export function requirementsOf(proposal: Proposal): readonly Requirement[] {
-  const { base, root, targets, delegated } = proposal;
-  const trusted = trustFilesOf(proposal);
-  const rootOnes =
-    root === null
-      ? []
-      : [
-          ...(base === null
-            ? []
-            : [
-                requirement(
-                  'root',
-                  `root ${base.root.signed.version}`,
-                  root,
-                  rootTrust(base.root.signed, 'root'),
-                ),
-              ]),
-          requirement('root', `root ${root.signed.version}`, root, rootTrust(root.signed, 'root')),
-        ];
-  const targetsOnes =
-    targets === null
-      ? []
-      : [
-          requirement(
-            'targets',
-            `root ${trusted.root.version}`,
-            targets,
-            rootTrust(trusted.root, 'targets'),
-          ),
-        ];
-  const others = [...delegated].flatMap(([role, file]) => {
-    const trust = trustIn(trusted, role);
-    return trust === null
-      ? []
-      : [requirement(role, `targets ${trusted.targets.version}`, file, trust)];
-  });
-  return [...rootOnes, ...targetsOnes, ...others];
+  return demandsOf(proposal).map(requirement);
 }
 
-/** The files of the proposal that this key may sign. */
-export function signableBy(proposal: Proposal, keyId: string): readonly string[] {
-  const roles = requirementsOf(proposal)
-    .filter(({ signed, missing }) => signed.includes(keyId) || missing.includes(keyId))
-    .map(({ role }) => role);
-  return [...new Set(roles)];
+/** A file of a proposal, and who must sign it by which metadata. */
+type Demand = {
+  readonly role: string;
+  readonly by: string;
+  readonly file: Parameters<typeof signersOf>[0];
+  readonly trust: RoleTrust;
+};
+
+function demandsOf(proposal: Proposal): readonly Demand[] {
+  const { base, root, targets, delegated } = proposal;
+  const trusted = trustFilesOf(proposal);
+  const ofRoot = (by: RootMetadata, role: 'root' | 'targets') => ({
+    ...{ role, by: `root ${by.version}`, trust: rootTrust(by, role) },
+  });
+  return [
+    ...(root === null || base === null
+      ? []
+      : [{ file: root, ...ofRoot(base.root.signed, 'root') }]),
+    ...(root === null ? [] : [{ file: root, ...ofRoot(root.signed, 'root') }]),
+    ...(targets === null ? [] : [{ file: targets, ...ofRoot(trusted.root, 'targets') }]),
+    ...[...delegated].flatMap(([role, file]) => {
+      const trust = trustIn(trusted, role);
+      return trust === null
+        ? []
+        : [{ role, by: `targets ${trusted.targets.version}`, file, trust }];
+    }),
+  ];
+}
+
+/** The files of the proposal that this key may sign, by role, with the ids that the key has there: mostly one. */
+export function signableBy(proposal: Proposal, key: Key): ReadonlyMap<string, readonly string[]> {
+  const ids = new Map<string, readonly string[]>();
+  for (const { role, trust } of demandsOf(proposal)) {
+    const id = trustedIdOf(trust, key);
+    if (id !== null) ids.set(role, [...new Set([...(ids.get(role) ?? []), id])]);
+  }
+  return ids;
 }
 
 /** Root and targets as they are after the proposal. */
@@ -159,12 +156,7 @@ export function trustFilesOf({ base, root, targets }: Proposal): {
   return { root: rootFile.signed, targets: targetsFile.signed };
 }
 
-function requirement(
-  role: string,
-  by: string,
-  file: Parameters<typeof signersOf>[0],
-  trust: RoleTrust,
-): Requirement {
+function requirement({ role, by, file, trust }: Demand): Requirement {
   const signed = signersOf(file, trust);
   return {
     role,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TufError } from './errors.ts';
-import { isSignedBy } from './keys.ts';
+import { isSignedBy, keyMaterial } from './keys.ts';
+import type { Key } from './keys.ts';
 import type { Hashes, Keys, ReadMetadata, RoleKeys, RootMetadata } from './metadata.ts';
 
 /** Who may sign a role: the keys that its parent metadata names, and how many of them must. */
@@ -8,6 +9,16 @@ export type RoleTrust = RoleKeys & { readonly keys: Keys };
 
 /** The length and hash that parent metadata demands of a file. */
 export type Content = { readonly length: number; readonly hashes: Hashes };
+
+/** The id under which the role trusts this key, however tuftool or we wrote it down; null if it does not. */
+export function trustedIdOf({ keyids, keys }: RoleTrust, key: Key): string | null {
+  const material = keyMaterial(key);
+  const isSame = (id: string) => {
+    const own = Object.hasOwn(keys, id) ? keys[id] : undefined;
+    return own !== undefined && keyMaterial(own) === material;
+  };
+  return keyids.find(isSame) ?? null;
+}
 
 /** The ids of the role's keys that signed these bytes, each once. */
 export function signersOf(

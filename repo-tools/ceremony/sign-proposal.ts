@@ -1,4 +1,3 @@
-import { signatureOf } from '../../adapters/repository/sign.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import { filesOfProposal, withSignature } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
@@ -18,12 +17,14 @@ export async function signProposal(
   let next = proposal;
   const signed = new Map<string, readonly string[]>();
   for (const signer of signers) {
-    const roles = signableBy(proposal, signer.keyId);
+    const signable = signableBy(proposal, signer.key);
     for (const [role, file] of filesOfProposal(proposal)) {
-      if (!roles.includes(role)) continue;
-      next = withSignature(next, role, await signatureOf(signer, file.signedBytes));
+      const ids = signable.get(role) ?? [];
+      if (ids.length === 0) continue;
+      const sig = await signer.sign(file.signedBytes);
+      next = ids.reduce((all, keyid) => withSignature(all, role, { keyid, sig }), next);
     }
-    signed.set(signer.keyId, roles);
+    signed.set(signer.keyId, [...signable.keys()]);
   }
   return { proposal: next, signed };
 }

@@ -2,9 +2,9 @@ import { Command } from 'commander';
 import { NO_TRUST_CHANGE } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { keyId } from '../../core/tuf/keys.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import type { TrustFiles } from '../../core/tuf/role-keys.ts';
+import { rootTrust, trustedIdOf } from '../../core/tuf/verify.ts';
 import { addCeremonyOptions, rolesNamed } from '../ceremony/options.ts';
 import type { CeremonyOptions } from '../ceremony/options.ts';
 import { proposeChange } from '../ceremony/propose.ts';
@@ -49,8 +49,10 @@ async function recovery(
     throw new UsageError('usage/option', `--restart-role: there is no role '${unknown}'`);
   }
   const keys = await openPublicKeys(io, newOnlineKey);
-  const { snapshot, timestamp } = files.root.roles;
-  const old = keys.map(keyId).find((id) => [...snapshot.keyids, ...timestamp.keyids].includes(id));
+  const trusts = (['snapshot', 'timestamp'] as const).map((role) => rootTrust(files.root, role));
+  const old = keys
+    .map((key) => trusts.map((trust) => trustedIdOf(trust, key)).find((id) => id !== null))
+    .find((id) => id !== undefined);
   if (old !== undefined) {
     throw new UsageError(
       'usage/option',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Repository, RepositoryState } from '../../adapters/repository/repository.ts';
 import { targetObject } from '../../adapters/repository/objects.ts';
 import { commitVerbs, findRelease } from '../../adapters/repository/rollouts.ts';
+import { countSigners } from '../../adapters/repository/sign.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import type { SourceTarget } from '../../core/import/listing.ts';
@@ -56,7 +57,7 @@ export class Destination {
         ],
       });
     }
-    if (!isDryRun && !this.#signers.some(({ keyId }) => trust.keyids.includes(keyId))) {
+    if (!isDryRun && countSigners(trust, this.#signers) === 0) {
       throw new DestinationError('import/role', `none of the given keys may sign role ${role}`, {
         hints: [`its keys are ${trust.keyids.join(', ')}`],
       });
