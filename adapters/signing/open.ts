@@ -9,7 +9,7 @@ import type { Signer } from './signer.ts';
 
 export type OpenKeyOptions = SecretOptions;
 
-/** The private key that `file:PATH` or `aws-kms:KEY` names, ready to sign. Throws SigningError. */
+/** The private key that `file:PATH`, `aws-kms:KEY` or `pkcs11:URI` names, ready to sign. Throws SigningError. */
 export async function openSigner(source: string, options: OpenKeyOptions): Promise<Signer> {
   const { scheme, rest } = schemeOf(source);
   switch (scheme) {
@@ -22,6 +22,10 @@ export async function openSigner(source: string, options: OpenKeyOptions): Promi
       const { openKmsSigner } = await import('./kms.ts');
       return openKmsSigner({ source, keyName: rest, env: options.env });
     }
+    case 'pkcs11': {
+      const { openPkcs11Signer } = await import('./pkcs11/signer.ts');
+      return openPkcs11Signer(rest, options);
+    }
     default:
       throw unknownSource(`${scheme}:…`);
   }
@@ -33,6 +37,10 @@ export async function openPublicKey(source: string, options: OpenKeyOptions): Pr
   if (scheme === 'file') {
     const pem = await readText(pathOf(rest, options), source);
     return publicKeyFromPem(pem, { source, passphrases: passphrasesFor(source, options) });
+  }
+  if (scheme === 'pkcs11') {
+    const { openPkcs11PublicKey } = await import('./pkcs11/signer.ts');
+    return openPkcs11PublicKey(rest, options);
   }
   await using signer = await openSigner(source, options);
   return signer.key;
@@ -59,6 +67,10 @@ function pathOf(path: string, { cwd }: OpenKeyOptions): string {
 
 function unknownSource(got: string): SigningError {
   return new SigningError('signing/source', `a key must be given by where it is, got ${got}`, {
-    hints: ['file:PATH', 'aws-kms:KEY-ID, aws-kms:ARN or aws-kms:alias/NAME'],
+    hints: [
+      'file:PATH',
+      'aws-kms:KEY-ID, aws-kms:ARN or aws-kms:alias/NAME',
+      'pkcs11:token=NAME;object=NAME?module-path=FILE',
+    ],
   });
 }

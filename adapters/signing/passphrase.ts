@@ -6,7 +6,7 @@ import { readText } from './read-text.ts';
 export type SecretOptions = {
   /** Relative paths start here. */
   readonly cwd: string;
-  /** For encrypted keys: TIDEGATE_PASSPHRASE, or TIDEGATE_PASSPHRASE_FILE with the path of a file that holds it. */
+  /** For encrypted keys TIDEGATE_PASSPHRASE, or TIDEGATE_PASSPHRASE_FILE with the path of a file; for tokens TIDEGATE_PKCS11_PIN. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Asked when neither is set. */
   readonly askSecret?: AskSecret | undefined;
@@ -22,7 +22,7 @@ export function passphrasesFor(source: string, options: SecretOptions): Passphra
   const { env, askSecret } = options;
   const isSet = env['TIDEGATE_PASSPHRASE'] ?? env['TIDEGATE_PASSPHRASE_FILE'];
   if (isSet !== undefined || askSecret === undefined) {
-    return { tries: 1, ask: () => readPassphrase(options) };
+    return { tries: 1, ask: () => readSecret(options, 'TIDEGATE_PASSPHRASE') };
   }
   return { tries: TRIES_AT_A_PROMPT, ask: () => askSecret(`Passphrase of ${source}`) };
 }
@@ -33,7 +33,8 @@ export function passphrasesFor(source: string, options: SecretOptions): Passphra
  */
 export async function newPassphrase(name: string, options: SecretOptions): Promise<string> {
   const given =
-    (await readPassphrase(options, 'TIDEGATE_NEW_PASSPHRASE')) ?? (await readPassphrase(options));
+    (await readSecret(options, 'TIDEGATE_NEW_PASSPHRASE')) ??
+    (await readSecret(options, 'TIDEGATE_PASSPHRASE'));
   if (given !== null && given !== '') return given;
   const { askSecret } = options;
   if (given === '' || askSecret === undefined) {
@@ -52,14 +53,18 @@ export async function newPassphrase(name: string, options: SecretOptions): Promi
 }
 
 /** The variable, or the first line of the file that its _FILE sibling names, or null. Throws SigningError. */
-async function readPassphrase(
+export async function readSecret(
   { cwd, env }: SecretOptions,
-  variable: 'TIDEGATE_PASSPHRASE' | 'TIDEGATE_NEW_PASSPHRASE' = 'TIDEGATE_PASSPHRASE',
+  variable: 'TIDEGATE_PASSPHRASE' | 'TIDEGATE_NEW_PASSPHRASE' | 'TIDEGATE_PKCS11_PIN',
 ): Promise<string | null> {
   const value = env[variable];
   if (value !== undefined) return value;
   const file = env[`${variable}_FILE`];
-  if (file === undefined) return null;
-  const text = await readText(resolve(cwd, file), `the file of ${variable}_FILE`);
+  return file === undefined ? null : readSecretFile(resolve(cwd, file), `${variable}_FILE`);
+}
+
+/** The first line of a file; `named` is what named it, for messages. Throws SigningError. */
+export async function readSecretFile(path: string, named: string): Promise<string> {
+  const text = await readText(path, `the file of ${named}`);
   return text.split(/\r?\n/, 1)[0] ?? '';
 }
