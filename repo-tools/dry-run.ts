@@ -1,11 +1,11 @@
 import type { EditPlan } from '../adapters/repository/repository.ts';
 import type { Io } from '../adapters/terminal/io.ts';
 import { formatBytes } from '../adapters/terminal/progress.ts';
-import { canonicalBytes } from '../core/tuf/canonical.ts';
 import { consequencesOf, wordsOf } from '../core/tuf/change-words.ts';
 import { diffRoot, diffTargets } from '../core/tuf/diff.ts';
 import type { Change, RoleDiff } from '../core/tuf/diff.ts';
 import { trustIn } from '../core/tuf/repository-metadata.ts';
+import { signedSize } from '../core/tuf/signed-size.ts';
 import { print } from './usage.ts';
 
 type DryRunRole = {
@@ -23,9 +23,6 @@ type DryRun = {
   /** Of targets exactly; of metadata nearly, because signatures are still missing. */
   readonly uploadBytes: { readonly targets: number; readonly metadata: number };
 };
-
-/** Room for one signature and its key id. */
-const SIGNATURE_BYTES = 250;
 
 function dryRunOf(plan: EditPlan): DryRun {
   const diffs = diffsOf(plan);
@@ -108,10 +105,7 @@ function targetBytes(diffs: readonly RoleDiff[]): number {
 
 function metadataBytes({ after }: EditPlan, diffs: readonly RoleDiff[]): number {
   return diffs
-    .map(({ role }) => {
-      const threshold = trustIn(after, role)?.threshold ?? 1;
-      return canonicalBytes(metadataOf(after, role)).length + SIGNATURE_BYTES * threshold;
-    })
+    .map(({ role }) => signedSize(metadataOf(after, role), trustIn(after, role)?.threshold ?? 1))
     .reduce((sum, bytes) => sum + bytes, 0);
 }
 

@@ -38,6 +38,8 @@ export type MirrorOptions = {
   /** Bytes of a root that must be part of the source's chain; null believes its first root. */
   readonly trustedRoot: Uint8Array | null;
   readonly listener: ProgressListener;
+  /** Reports what would be copied, and puts nothing. */
+  readonly isDryRun: boolean;
 };
 
 export type MirrorReport = {
@@ -54,14 +56,27 @@ export type MirrorReport = {
  * whole (TUF 6: a repository writes timestamp last). Nothing at the destination is deleted. Run it again after a crash.
  */
 export async function mirrorRepository(options: MirrorOptions): Promise<MirrorReport> {
-  const { from, to, selection, trustedRoot, listener } = options;
+  const { from, to, selection, trustedRoot, listener, isDryRun } = options;
   const { state, cache } = await loadState({ storage: from, cache: new Map(), trustedRoot: null });
   requireRoot(cache, trustedRoot);
   requireKnown(state, selection);
   const timestamp = await timestampOf(from, state);
   const before = await requireSuccessor(to, { state, cache, timestamp });
   const { wanted, leftOut } = selectTargets(state, selection);
-  const { copied, bytes } = await copyTargets(from, to, wanted, listener);
+  const missing = await missingTargets(to, wanted);
+  const report = {
+    copied: missing.length,
+    skipped: wanted.length - missing.length,
+    leftOut,
+    bytes: missing.reduce((sum, { size }) => sum + size, 0),
+  };
+  if (isDryRun) return report;
+  await copyTargets(
+    from,
+    to,
+    missing,
+    listener.begin(`mirror ${report.copied} targets`, report.bytes),
+  );
   const isSame = before !== null && Buffer.compare(before.bytes, timestamp) === 0;
   const there = new Set((await Array.fromAsync(to.list('metadata/'))).map(({ name }) => name));
   for (const [name, content] of inOrder(cache)) {
@@ -75,7 +90,7 @@ export async function mirrorRepository(options: MirrorOptions): Promise<MirrorRe
         : ({ kind: 'replace-if-unchanged', etag: before.etag } as const);
     await to.put(TIMESTAMP_OBJECT, timestamp, { condition, cacheControl: 'no-cache' });
   }
-  return { copied, skipped: wanted.length - copied, leftOut, bytes };
+  return report;
 }
 
 /** A mistyped variant must not end as a mirror without images. */
@@ -153,28 +168,29 @@ async function requireSuccessor(
   return found;
 }
 
+async function missingTargets(
+  to: Storage,
+  wanted: readonly ListedFile[],
+): Promise<readonly ListedFile[]> {
+  const there = new Map<string, number>();
+  for await (const { name, size } of to.list('targets/')) there.set(name, size);
+  return wanted.filter(({ name, sha256, size }) => there.get(targetObject(name, sha256)) !== size);
+}
+
 async function copyTargets(
   from: Storage,
   to: Storage,
-  wanted: readonly ListedFile[],
-  listener: ProgressListener,
-): Promise<{ readonly copied: number; readonly bytes: number }> {
-  const there = new Map<string, number>();
-  for await (const { name, size } of to.list('targets/')) there.set(name, size);
-  const missing = wanted.filter(
-    ({ name, sha256, size }) => there.get(targetObject(name, sha256)) !== size,
-  );
-  const bytes = missing.reduce((sum, { size }) => sum + size, 0);
-  const progress = listener.begin(`mirror ${missing.length} targets`, bytes);
+  files: readonly ListedFile[],
+  progress: Progress,
+): Promise<void> {
   try {
-    for (const file of missing) {
+    for (const file of files) {
       const open = () => measured(from, targetObject(file.name, file.sha256), progress);
       await uploadTarget(to, { ...file, open });
     }
   } finally {
     progress.end();
   }
-  return { copied: missing.length, bytes };
 }
 
 async function* measured(storage: Storage, name: string, progress: Progress) {

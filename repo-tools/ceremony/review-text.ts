@@ -1,7 +1,9 @@
+import { formatBytes } from '../../adapters/terminal/progress.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { wordsOf } from '../../core/tuf/change-words.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
-import type { Requirement, Review } from '../../core/tuf/review.ts';
+import type { Requirement } from '../../core/tuf/requirements.ts';
+import type { Review } from '../../core/tuf/review.ts';
 
 /** A review for a person, who reads it before signing. */
 export function reviewLines(proposal: Proposal, review: Review): readonly string[] {
@@ -25,6 +27,7 @@ export function reviewLines(proposal: Proposal, review: Review): readonly string
     ...section('advised:', review.advice),
     'who signs:',
     ...review.requirements.flatMap(requirementLines),
+    `to upload: about ${formatBytes(review.uploadBytes)} of metadata`,
     `fingerprint ${review.fingerprint}`,
   ];
 }

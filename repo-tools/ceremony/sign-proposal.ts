@@ -1,7 +1,7 @@
 import type { Signer } from '../../adapters/signing/signer.ts';
 import { filesOfProposal, withSignature } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
-import { signableBy } from '../../core/tuf/review.ts';
+import { signableBy } from '../../core/tuf/requirements.ts';
 
 export type SignedProposal = {
   readonly proposal: Proposal;

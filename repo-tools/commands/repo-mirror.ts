@@ -10,6 +10,7 @@ type Options = {
   readonly arch?: readonly string[];
   readonly newest?: number;
   readonly root?: string;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 };
 
@@ -22,6 +23,7 @@ export function repoMirrorCommand(io: Io): Command {
     .option('--arch <arch...>', 'copy images of these architectures only')
     .option('--newest <n>', 'copy images of the newest n releases per variant and arch', parseCount)
     .option('--root <file>', 'a root file that the source must have in its chain')
+    .option('--dry-run', 'tell what would be copied; write nothing')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -33,21 +35,23 @@ export function repoMirrorCommand(io: Io): Command {
 }
 
 async function mirror(io: Io, source: string, destination: string, options: Options) {
-  const { variant = [], arch = [], newest = null, root, json } = options;
+  const { variant = [], arch = [], newest = null, root, dryRun = false, json } = options;
   const trustedRoot =
     root === undefined ? null : Buffer.from(await readOptionFile(io, '--root', root));
   await using from = await openStorageFor(io, source, 'read');
-  await using to = await openStorageFor(io, destination, 'write');
+  await using to = await openStorageFor(io, destination, dryRun ? 'read' : 'write');
   const report = await mirrorRepository({
     from,
     to,
     selection: { variants: variant, arches: arch, newest },
     trustedRoot,
+    isDryRun: dryRun,
     listener: { begin: (label, totalBytes) => startProgress(io, label, totalBytes) },
   });
-  print(io, json, report, [
-    `${report.copied} targets copied (${formatBytes(report.bytes)}), ${report.skipped} were there`,
+  print(io, json, { dryRun, ...report }, [
+    `${report.copied} targets ${dryRun ? 'would be ' : ''}copied (${formatBytes(report.bytes)}), ${report.skipped} were there`,
     ...report.leftOut.map((name) => `${name}: left out by the filters`),
+    ...(dryRun ? ['dry run: nothing was written'] : []),
   ]);
 }
 

@@ -10,15 +10,18 @@ import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { mergeProposals, ProposalError } from '../../core/tuf/proposal.ts';
 import type { Proposal } from '../../core/tuf/proposal.ts';
+import { reviewOf } from '../../core/tuf/review.ts';
 import { readProposals } from '../ceremony/proposal-file.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
 import { openStorageFor } from '../open-storage.ts';
-import { print } from '../usage.ts';
+import { reviewLines } from '../ceremony/review-text.ts';
+import { print, UsageError } from '../usage.ts';
 
 type Options = {
   readonly in?: readonly string[];
-  readonly onlineKey: readonly string[];
+  readonly onlineKey?: readonly string[];
   readonly expiryPolicy?: string;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 };
 
@@ -27,11 +30,12 @@ export function rootApplyCommand(io: Io): Command {
     .description('publish the open proposal; running it again finishes what was interrupted')
     .argument('<storage>', 'file:FOLDER or s3://BUCKET/PREFIX')
     .option('--in <file...>', 'the signed proposal, or several copies with one signature each')
-    .requiredOption(
+    .option(
       '--online-key <source...>',
       'keys of snapshot, timestamp and rollouts as they are after the change',
     )
     .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
+    .option('--dry-run', 'print the review with all signatures; open no key, write nothing')
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
@@ -41,16 +45,25 @@ export function rootApplyCommand(io: Io): Command {
 }
 
 async function apply(io: Io, url: string, options: Options): Promise<void> {
+  const { dryRun = false, onlineKey, json } = options;
+  if (!dryRun && onlineKey === undefined) {
+    throw new UsageError('usage/option', '--online-key is needed, except for a --dry-run');
+  }
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
-  await using storage = await openStorageFor(io, url, 'write');
+  await using storage = await openStorageFor(io, url, dryRun ? 'read' : 'write');
   const proposal = await openOne(io, storage, options.in);
+  if (dryRun) {
+    const review = reviewOf(proposal, io.now());
+    print(io, json, { id: proposal.id, dryRun, ...review }, reviewLines(proposal, review));
+    return;
+  }
   await using keys = new AsyncDisposableStack();
   const signers = [];
-  for (const source of options.onlineKey) signers.push(keys.use(await openSigner(source, io)));
+  for (const source of onlineKey ?? []) signers.push(keys.use(await openSigner(source, io)));
   const state = await applyProposal(proposal, { storage, signers, now: io.now(), expiry });
   await closeProposal(storage);
   const versions = { root: state.root.version, targets: state.targets.version };
-  print(io, options.json, { id: proposal.id, isApplied: true, ...versions }, [
+  print(io, json, { id: proposal.id, isApplied: true, ...versions }, [
     `applied proposal ${proposal.id}: root ${versions.root}, targets ${versions.targets}`,
   ]);
 }

@@ -1,4 +1,4 @@
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { openStorage } from '../../adapters/storage/open.ts';
@@ -56,6 +56,17 @@ async function rootVersion(workplace: Workplace): Promise<number> {
   return roles[0].version;
 }
 
+/** Bytes of every metadata file. */
+async function sizesOf({ folder }: Workplace): Promise<ReadonlyMap<string, number>> {
+  const metadata = join(folder, 'R/metadata');
+  const names = (await readdir(metadata)).filter((name) => name.endsWith('.json'));
+  return new Map(
+    await Promise.all(
+      names.map(async (name) => [name, (await stat(join(metadata, name))).size] as const),
+    ),
+  );
+}
+
 async function clientOf(workplace: Workplace) {
   const storage = await openStorage('file:R', {
     access: 'read',
@@ -81,10 +92,18 @@ describe('a ceremony of several people', () => {
     await copy('b.json');
     await sign(workplace, 'a.json', 'file:K/root1.pem');
     await sign(workplace, 'b.json', 'file:K/root2.pem');
-    await workplace.must(
-      ...['repo', 'root', 'apply', 'file:R', '--in', 'a.json', 'b.json'],
-      ...ONLINE,
-    );
+    const apply = ['repo', 'root', 'apply', 'file:R', '--in', 'a.json', 'b.json'] as const;
+    expect((await workplace.run(...apply)).code).toBe(2);
+    const before = await sizesOf(workplace);
+    const dry = JSON.parse(await workplace.must(...apply, '--dry-run', '--json'));
+    expect(dry.requirements.map((one: { isMet: boolean }) => one.isMet)).toEqual([true, true]);
+    expect(await sizesOf(workplace)).toEqual(before);
+    await workplace.must(...apply, ...ONLINE);
+    const sent = [...(await sizesOf(workplace))]
+      .filter(([name]) => name === 'timestamp.json' || !before.has(name))
+      .reduce((total, [, size]) => total + size, 0);
+    expect(dry.uploadBytes / sent).toBeGreaterThan(0.75);
+    expect(dry.uploadBytes / sent).toBeLessThan(1.35);
     expect(await rootVersion(workplace)).toBe(2);
     expect(await client.read('manifest.json')).not.toEqual([null]);
     const again = await workplace.run('repo', 'root', 'review', 'file:R');

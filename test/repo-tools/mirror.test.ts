@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -21,7 +22,7 @@ const listener = { begin: () => ({ advance: () => {}, end: () => {} }) };
 const selection = { variants: [], arches: [], newest: null };
 
 function mirror(from: Storage, to: Storage, trustedRoot: Uint8Array | null = null) {
-  return mirrorRepository({ from, to, selection, trustedRoot, listener });
+  return mirrorRepository({ from, to, selection, trustedRoot, listener, isDryRun: false });
 }
 
 test('a mirror holds what the source holds, and a second run puts nothing', async () => {
@@ -190,7 +191,10 @@ test('tidegate repo mirror copies from a folder and from a web server, filtered,
   });
   await using server = await serveStorage(storage);
   const command = ['repo', 'mirror', server.url, 'file:NEW', '--newest', '1', '--json'] as const;
+  const dry = JSON.parse(await workplace.must(...command, '--dry-run'));
+  expect(existsSync(join(workplace.folder, 'NEW'))).toBe(false);
   const first = JSON.parse(await workplace.must(...command));
+  expect(dry).toEqual({ ...first, dryRun: true });
   expect(first.leftOut).toHaveLength(3);
   const copied = await images('NEW');
   expect(copied).toHaveLength(3);
