@@ -7,7 +7,7 @@ import { readTranscript, runTranscript } from './support/transcript.ts';
 const ROOT = join(import.meta.dirname, '..');
 
 describe('a transcript in the documentation', () => {
-  it.each(['README.md', 'docs/ceremony.md'])(
+  it.each(['README.md', 'docs/ceremony.md', 'docs/publishing.md', 'docs/keys.md'])(
     'works as it is written in %s',
     async (document) => {
       const steps = readTranscript(readFileSync(join(ROOT, document), 'utf8'));
@@ -20,6 +20,6 @@ describe('a transcript in the documentation', () => {
         rmSync(folder, { recursive: true });
       }
     },
-    180_000,
+    400_000,
   );
 });
