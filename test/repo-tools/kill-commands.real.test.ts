@@ -51,7 +51,7 @@ describe('a process that is killed where it makes something durable or gives it 
     ];
     const calls = ['link', 'rename', 'sync'] as const;
     const [kills] = await kill(workplace, { argv, repository: 'N', calls });
-    expect(kills).toBe(52);
+    expect(kills).toBe(33);
   }, 300_000);
 
   it('root apply publishes the proposal once', async () => {

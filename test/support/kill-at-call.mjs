@@ -1,5 +1,6 @@
 // Preloaded with `node --import`: the process kills itself with SIGKILL at the N-th point, N being KILL_AT_POINT. A point is
-// the moment before, and the moment after, each call of those that KILL_CALLS names: link, rename, unlink, sync, datasync.
+// the moment before each call of those that KILL_CALLS names (link, rename, unlink, sync, datasync), and the moment after it if
+// the call changes what others see.
 import fs, { open } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { die } from './die.mjs';
@@ -13,11 +14,11 @@ function point() {
   if (points === deathAt) die();
 }
 
-function mortal(original) {
+function mortal(name, original) {
   return async function (...args) {
     point();
     const result = await original.apply(this, args);
-    point();
+    if (!name.endsWith('sync')) point();
     return result;
   };
 }
@@ -27,6 +28,6 @@ const ofHandles = Object.getPrototypeOf(handle);
 await handle.close();
 for (const name of calls) {
   const owner = name in ofHandles ? ofHandles : fs;
-  owner[name] = mortal(owner[name]);
+  owner[name] = mortal(name, owner[name]);
 }
 syncBuiltinESMExports();
