@@ -1,6 +1,7 @@
 import { formatInstant } from '../../core/instant.ts';
-import { expiresOf } from '../../core/tuf/lifetimes.ts';
+import { DEFAULT_EXPIRY_POLICY, expiresOf } from '../../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
+import type { RepositoryMetadata } from '../../core/tuf/repository-metadata.ts';
 import { isExpired } from '../../core/tuf/verify.ts';
 import { RepositoryError } from './errors.ts';
 import type { EditPlan } from './plan.ts';
@@ -49,5 +50,22 @@ export function requireSaneClock(
         'if so, the last one was wrong or the expiry policy is shorter now: tidegate repo refresh --allow-earlier-expiry',
       ],
     },
+  );
+}
+
+/**
+ * Before people are asked to sign: a new root of a clock that is behind by more than a root ever lives would stop every host, and
+ * no later one could tell by its date.
+ */
+export function requireSaneDraft(
+  { root }: Pick<RepositoryMetadata, 'root'>,
+  { now, expiry }: { readonly now: Date; readonly expiry: ExpiryPolicy },
+): void {
+  const lifeMs = Math.max(expiry.root.lifetimeMs, DEFAULT_EXPIRY_POLICY.root.lifetimeMs);
+  if (now.getTime() + 2 * lifeMs >= new Date(root.expires).getTime()) return;
+  throw new RepositoryError(
+    'repository/clock',
+    `the clock says ${formatInstant(now)}, and root ${root.version} expires only at ${root.expires}`,
+    { hints: ['is the clock right?'] },
   );
 }

@@ -70,10 +70,30 @@ describe('a clock that is plainly wrong', () => {
     async ({ now, argv }) => {
       const { code, stderr, metadata } = await runAt(now, argv);
       expect([code, metadata]).toEqual([1, []]);
+      expect(Object.keys(await place.objects('file:R'))).not.toContain('proposals/open.json');
       const [error = '', ...more] = stderr.split('\n').filter((line) => line.includes('error: '));
       expect([error, more]).toEqual([expect.stringContaining(`the clock says ${now}`), []]);
     },
   );
+});
+
+describe('a clock that says 1970 in a ceremony', () => {
+  const people = ['--sign-with', 'file:K/root1.pem', 'file:K/root2.pem', 'file:K/targets.pem'];
+  it.each([
+    { argv: ['rotate', 'root', 'file:R', '--new-key', NEW, '--threshold', '1', ...people, NEW] },
+    { argv: ['rotate', 'online', 'file:R', '--new-key', NEW, ...people] },
+    { argv: ['recover', 'file:R', '--new-online-key', NEW, ...people] },
+    { argv: ['root', 'propose', 'file:R', '--renew', 'root', ...people] },
+  ])('repo $argv.0 $argv.1 asks nobody to sign', async ({ argv }) => {
+    const storage = mortalStorage(place.reset('file:R', base));
+    place.put('file:R', storage);
+    place.workplace.now = new Date(5000);
+    const online = ['--online-key', NEW, 'file:K/online.pem', '--reason', 'r'];
+    const { code, stderr } = await place.workplace.run('repo', ...argv, ...online);
+    place.workplace.now = right;
+    expect([code, storage.changes]).toEqual([1, []]);
+    expect(stderr).toContain('the clock says 1970-01-01T00:00:05Z');
+  });
 });
 
 describe('a clock that is behind the one that signed last', () => {
