@@ -14,6 +14,7 @@ import { signersOf } from '../../core/tuf/verify.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { RepositoryState } from './load.ts';
 import { lowestSafeVersion, nextFreeVersion } from './revision.ts';
+import { requireSaneDraft } from './sane-clock.ts';
 
 /** A change of who may sign what; made in this order. */
 export type TrustChange = {
@@ -49,6 +50,7 @@ export async function draftProposal(
   change: TrustChange,
   context: DraftContext,
 ): Promise<Proposal> {
+  requireSaneDraft(state, context);
   const after = changedFiles(state, change);
   const isRootNew = change.renew.includes('root') || !isSame(state.root, after.root);
   const root = isRootNew

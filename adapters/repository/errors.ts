@@ -25,6 +25,8 @@ export type RepositoryErrorCode =
   | 'repository/too-large'
   /** What was uploaded is not what was announced; nothing is left behind. */
   | 'repository/upload'
+  /** The clock that would date what is signed is wrong, or the repository's own dates are. */
+  | 'repository/clock'
   /** Others committed again and again before this commit could. */
   | 'repository/contended'
   /** The storage went away at the one moment that decides: the commit may or may not have happened. */

@@ -19,6 +19,7 @@ import { isNothing, planEdit } from './plan.ts';
 import type { EditPlan } from './plan.ts';
 import { requireAllSigners, writeFixed, writeRevision, writeVersion } from './revision.ts';
 import type { RevisionContext, Written } from './revision.ts';
+import { requireSaneClock } from './sane-clock.ts';
 import { requireSigners } from './sign.ts';
 import { openTarget, readTarget, requireListed, uploadTarget } from './targets.ts';
 import type { TargetSource } from './targets.ts';
@@ -40,6 +41,8 @@ export type RepositoryOptions = Patience & {
   readonly lastRoot?: number | undefined;
   /** How long new metadata is valid; the default policy if it is not given. */
   readonly expiry?: ExpiryPolicy | undefined;
+  /** Lets a commit replace a timestamp by one that expires long before it, which else is `repository/clock`. */
+  readonly allowEarlierExpiry?: boolean | undefined;
 };
 
 export type Edit = (state: RepositoryState) => RepositoryEdit | Promise<RepositoryEdit>;
@@ -210,6 +213,8 @@ export class Repository {
 
   async #try(plan: EditPlan, edit: RepositoryEdit, signers: readonly Signer[]) {
     const now = this.#options.now();
+    const { expiry = DEFAULT_EXPIRY_POLICY, allowEarlierExpiry = false } = this.#options;
+    requireSaneClock(plan, { now, expiry, allowEarlierExpiry });
     const revision = revisionOf(plan);
     if (plan.timestamp) requireAllSigners(revision, signers);
     if (this.#options.trustedRoot === undefined) {

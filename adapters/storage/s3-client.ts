@@ -10,6 +10,10 @@ export type S3Place = {
   readonly client: S3Client;
   readonly bucket: string;
   readonly keyOf: (name: string) => string;
+  /** For each request that carries `bytes`: how long the whole of it may take until the answer begins. */
+  readonly patience: (bytes?: number) => { readonly requestTimeout: number };
+  /** How long a body may stand still. */
+  readonly answerMs: number;
 };
 
 // A store that is reached gives a first answer at once; a slow line still moves this many bytes a second.
@@ -19,7 +23,11 @@ const SLOWEST_BYTES_PER_MS = 32;
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** The location's settings first, then `env` as the AWS SDK reads it, then the SDK's own sources (profiles, roles). */
-export async function openPlace(location: S3Location, env: Environment): Promise<S3Place> {
+export async function openPlace(
+  location: S3Location,
+  env: Environment,
+  answerMs: number = ANSWER_MS,
+): Promise<S3Place> {
   const client = new S3Client(configuration(location, env));
   try {
     await client.config.region();
@@ -31,12 +39,15 @@ export async function openPlace(location: S3Location, env: Environment): Promise
     });
   }
   const { bucket, prefix } = location;
-  return { client, bucket, keyOf: (name) => (prefix === '' ? name : `${prefix}/${name}`) };
-}
-
-/** For each request that carries `bytes`: how long the whole of it may take until the answer begins. */
-export function patience(bytes = 0): { readonly requestTimeout: number } {
-  return { requestTimeout: ANSWER_MS + Math.ceil(bytes / SLOWEST_BYTES_PER_MS) };
+  return {
+    client,
+    bucket,
+    answerMs,
+    keyOf: (name) => (prefix === '' ? name : `${prefix}/${name}`),
+    patience: (bytes = 0) => ({
+      requestTimeout: answerMs + Math.ceil(bytes / SLOWEST_BYTES_PER_MS),
+    }),
+  };
 }
 
 function configuration(location: S3Location, env: Environment): S3ClientConfig {

@@ -5,7 +5,6 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { CompletedPart } from '@aws-sdk/client-s3';
-import { patience } from './s3-client.ts';
 import type { S3Place } from './s3-client.ts';
 import { request, translateS3Error, unquotedETag } from './s3-errors.ts';
 import { headersOf, settle } from './s3-put.ts';
@@ -44,7 +43,7 @@ export async function uploadInParts(
             Body: bytes,
             ContentLength: bytes.byteLength,
           }),
-          { ...patience(bytes.byteLength), abortSignal: signal },
+          { ...place.patience(bytes.byteLength), abortSignal: signal },
         ),
       );
       return etag;
@@ -83,7 +82,7 @@ export async function createInParts<Part>(
         Metadata: write.metadata,
         ...headersOf(name, cacheControl),
       }),
-      patience(),
+      place.patience(),
     ),
   );
   if (uploadId === undefined) {
@@ -174,7 +173,7 @@ async function complete(
 async function abort(place: S3Place, upload: MultipartUpload): Promise<void> {
   // The failure that led here is what the caller needs to know.
   await place.client
-    .send(new AbortMultipartUploadCommand(upload), patience())
+    .send(new AbortMultipartUploadCommand(upload), place.patience())
     .catch(() => undefined);
 }
 

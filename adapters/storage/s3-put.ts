@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { patience } from './s3-client.ts';
 import type { S3Place } from './s3-client.ts';
 import { translateS3Error, unquotedETag } from './s3-errors.ts';
 import { headObject } from './s3-read.ts';
@@ -38,7 +37,7 @@ export async function putObject(
             ? { IfNoneMatch: '*' }
             : { IfMatch: condition.etag }),
         }),
-        patience(bytes.byteLength),
+        place.patience(bytes.byteLength),
       );
       return unquotedETag(etag, `putting ${name}`);
     } catch (error) {

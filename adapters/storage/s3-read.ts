@@ -2,7 +2,6 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { guardedBody } from './guarded-body.ts';
 import { beyondTheEnd } from './ranges.ts';
-import { patience } from './s3-client.ts';
 import type { S3Place } from './s3-client.ts';
 import { request, unquotedETag } from './s3-errors.ts';
 import { StorageError } from './storage.ts';
@@ -16,7 +15,7 @@ export async function headObject(place: S3Place, name: string): Promise<S3Head> 
     request(what, () =>
       place.client.send(
         new HeadObjectCommand({ Bucket: place.bucket, Key: place.keyOf(name) }),
-        patience(),
+        place.patience(),
       ),
     ),
   );
@@ -41,7 +40,7 @@ export async function getObject(
           Key: place.keyOf(name),
           ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end ?? ''}` }),
         }),
-        patience(),
+        place.patience(),
       ),
     ),
   ).catch((error: unknown) => {
@@ -54,7 +53,12 @@ export async function getObject(
     return {
       size,
       etag: unquotedETag(got.ETag, what),
-      body: guardedBody(source, { name, expected: length, abandon }),
+      body: guardedBody(source, {
+        name,
+        expected: length,
+        abandon,
+        stalledAfterMs: place.answerMs,
+      }),
     };
   } catch (error) {
     abandon();
@@ -111,7 +115,7 @@ async function isAmbiguous(place: S3Place, name: string, refusal: StorageError):
     const key = place.keyOf(name);
     const { Contents: contents = [] } = await place.client.send(
       new ListObjectsV2Command({ Bucket: place.bucket, Prefix: key, MaxKeys: 1 }),
-      patience(),
+      place.patience(),
     );
     return contents[0]?.Key !== key;
   } catch {

@@ -6,7 +6,6 @@ import {
   ListObjectsV2Command,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import { patience } from './s3-client.ts';
 import type { S3Place } from './s3-client.ts';
 import { request } from './s3-errors.ts';
 import { createInParts, JOINING_MS, uploadInParts } from './s3-multipart.ts';
@@ -89,21 +88,21 @@ export async function removeAbandonedStaging(place: S3Place, now: number): Promi
     // One page a time is enough: every upload comes here.
     const { Contents: objects = [] } = await place.client.send(
       new ListObjectsV2Command(at),
-      patience(),
+      place.patience(),
     );
     for (const { Key, LastModified } of objects) {
       if (Key !== undefined && isAbandoned(LastModified)) await remove(place, Key);
     }
     const { Uploads: uploads = [] } = await place.client.send(
       new ListMultipartUploadsCommand(at),
-      patience(),
+      place.patience(),
     );
     for (const { Key, UploadId, Initiated } of uploads) {
       if (isAbandoned(Initiated)) {
         const { Bucket } = at;
         await place.client.send(
           new AbortMultipartUploadCommand({ Bucket, Key, UploadId }),
-          patience(),
+          place.patience(),
         );
       }
     }
@@ -112,6 +111,6 @@ export async function removeAbandonedStaging(place: S3Place, now: number): Promi
   }
 }
 
-async function remove({ client, bucket }: S3Place, key: string): Promise<void> {
+async function remove({ client, bucket, patience }: S3Place, key: string): Promise<void> {
   await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), patience());
 }

@@ -3,7 +3,7 @@ import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { exactSize } from './exact-size.ts';
 import { checkName, checkPrefix, isObjectName, nameAtEnd } from './names.ts';
 import { checkRange } from './ranges.ts';
-import { openPlace, patience } from './s3-client.ts';
+import { openPlace } from './s3-client.ts';
 import type { S3Place } from './s3-client.ts';
 import { request } from './s3-errors.ts';
 import { uploadInParts } from './s3-multipart.ts';
@@ -38,13 +38,16 @@ export async function openS3Storage({
   url,
   access,
   env,
+  answerMs,
 }: {
   readonly url: string;
   readonly access: 'read' | 'write';
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** How long a store may be silent before a request counts as failed; 30 seconds if it is not given. */
+  readonly answerMs?: number;
 }): Promise<Storage> {
   const location = parseS3Url(url);
-  const place = await openPlace(location, env);
+  const place = await openPlace(location, env, answerMs);
   try {
     if (access === 'write') await proveConditionalPuts(place);
     return new S3Storage(formatS3Url(location), place);
@@ -110,7 +113,7 @@ class S3Storage implements Storage {
 
   async *list(prefix: string): AsyncGenerator<ListedObject> {
     checkPrefix(prefix);
-    const { client, bucket, keyOf } = this.#place;
+    const { client, bucket, keyOf, patience } = this.#place;
     const hidden = keyOf('').length;
     let token: string | undefined;
     do {
@@ -137,7 +140,7 @@ class S3Storage implements Storage {
 
   async delete(name: string): Promise<void> {
     this.#check(name);
-    const { client, bucket, keyOf } = this.#place;
+    const { client, bucket, keyOf, patience } = this.#place;
     try {
       // One by one: stores disagree about DeleteObjects.
       await request(`deleting ${name}`, () =>

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { applyProposal } from '../../adapters/repository/apply-proposal.ts';
 import { draftProposal } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
+import { RepositoryError } from '../../adapters/repository/errors.ts';
 import { closeProposal, openProposal } from '../../adapters/repository/open-proposal.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import { newRolloutId } from '../../adapters/repository/rollouts.ts';
@@ -148,7 +149,8 @@ async function applyNow(
     await applyProposal(proposal, { storage, signers, now: io.now(), expiry });
   } catch (error) {
     // Nothing was written yet, and nobody has a copy that could still be signed.
-    if (error instanceof ProposalError) await closeProposal(storage);
+    const isOfClock = error instanceof RepositoryError && error.code === 'repository/clock';
+    if (error instanceof ProposalError || isOfClock) await closeProposal(storage);
     throw error;
   }
   await closeProposal(storage);

@@ -12,6 +12,7 @@ type Options = {
   readonly key?: readonly string[];
   readonly expiryPolicy?: string;
   readonly onlyIfDue?: boolean;
+  readonly allowEarlierExpiry?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 };
@@ -22,6 +23,10 @@ export function repoRefreshCommand(io: Io): Command {
     .argument('<storage>', 'file:FOLDER or s3://BUCKET/PREFIX')
     .option('--key <source...>', 'keys of snapshot and timestamp, and of more roles to renew')
     .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
+    .option(
+      '--allow-earlier-expiry',
+      'DANGER: also if the new timestamp expires long before the present one; is the clock right?',
+    )
     .option('--only-if-due', 'only what is due by the policy, so that cron may call it often')
     .option('--dry-run', 'print what would be signed; open no key, write nothing')
     .option('--json', 'print the result as one line of JSON')
@@ -50,7 +55,12 @@ async function refresh(io: Io, url: string, options: Options): Promise<void> {
   const signers = [];
   for (const source of options.key) signers.push(keys.use(await openSigner(source, io)));
   const { renewed, left } = await refreshRepository(
-    openRepository({ storage, now: io.now, expiry: policy }),
+    openRepository({
+      storage,
+      now: io.now,
+      expiry: policy,
+      allowEarlierExpiry: options.allowEarlierExpiry,
+    }),
     { signers, now: io.now(), policy, isOnlyIfDue },
   );
   print(io, options.json, { renewed, left }, [

@@ -3,15 +3,10 @@
 import fs from 'node:fs';
 import { open } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import { die } from './die.mjs';
 
 const deathAt = Number(process.env['KILL_AT_FSYNC'] ?? '0');
 let count = 0;
-
-function die() {
-  process.kill(process.pid, 'SIGKILL');
-  // The signal is delivered at once; nothing may happen in between on any system.
-  for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
-}
 
 function before() {
   count += 1;

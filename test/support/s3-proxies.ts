@@ -88,10 +88,33 @@ export function startGarageProxy(
   return startS3Proxy(target, async (request, forward) => {
     const isConditional = 'if-match' in request.headers || 'if-none-match' in request.headers;
     if (!isConditional || request.method === 'GET' || !dropped(request)) return forward();
-    // The conditions are part of what the client signed, so the rest is signed anew.
-    const { 'if-match': _, 'if-none-match': __, authorization: ___, ...headers } = request.headers;
-    return forward({ ...headers, authorization: signature({ ...request, headers }, credentials) });
+    return forward(withoutConditions(request, credentials));
   });
+}
+
+/**
+ * As a store, or a cache before it, that checks a condition before it writes and not while it writes: who comes at the same time
+ * is let in too.
+ */
+export function startCheckingFirstProxy(
+  target: string,
+  credentials: Credentials,
+): Promise<S3Proxy> {
+  const there = new Set<string>();
+  return startS3Proxy(target, async (request, forward) => {
+    const { method, url, headers } = request;
+    if (method !== 'PUT' || !('if-none-match' in headers)) return forward();
+    if (there.has(url.pathname)) return errorAnswer(412, 'PreconditionFailed');
+    const answer = await forward(withoutConditions(request, credentials));
+    there.add(url.pathname);
+    return answer;
+  });
+}
+
+/** The headers as a client would send them that has no conditions: they are part of what it signed, so it is signed anew. */
+function withoutConditions(request: S3Request, credentials: Credentials): IncomingHttpHeaders {
+  const { 'if-match': _, 'if-none-match': __, authorization: ___, ...headers } = request.headers;
+  return { ...headers, authorization: signature({ ...request, headers }, credentials) };
 }
 
 export function errorAnswer(status: number, code: string): S3Answer {

@@ -483,9 +483,9 @@ describe('load', () => {
   it('reads an expired repository, so that it can be renewed', async () => {
     const storage = createMemoryStorage();
     const { signers } = await exampleRepository(storage);
-    const repository = openRepository({ storage, now: () => new Date('2050-01-01T00:00:00Z') });
+    const repository = openRepository({ storage, now: () => new Date('2041-06-01T00:00:00Z') });
     const state = await setManifest(repository, signers, 'next');
-    expect(state.timestamp.expires).toBe('2050-01-08T00:00:00Z');
+    expect(state.timestamp.expires).toBe('2041-06-08T00:00:00Z');
   });
 
   it('reads two objects when nothing changed', async () => {

@@ -7,13 +7,16 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openPlace } from '../../../adapters/storage/s3-client.ts';
 import { removeAbandonedStaging } from '../../../adapters/storage/s3-staging.ts';
+import { parseS3Url } from '../../../adapters/storage/s3-url.ts';
 import { openStorage } from '../../../adapters/storage/open.ts';
 import type { PutOptions, Storage } from '../../../adapters/storage/storage.ts';
 import { collect, generated } from '../../support/bytes.ts';
 import {
   errorAnswer,
   startCephProxy,
+  startCheckingFirstProxy,
   startGarageProxy,
   startS3Proxy,
 } from '../../support/s3-proxies.ts';
@@ -164,6 +167,43 @@ describe('opening for writing', () => {
     await expect(open(gateway.storageUrl(newPrefix(), proxy.endpoint))).rejects.toMatchObject({
       code: 'storage/unsafe',
     });
+  });
+
+  it('refuses a store that lets in all who come at the same time', async () => {
+    await using proxy = await startCheckingFirstProxy(gateway.endpoint, gateway.env);
+    const prefix = newPrefix();
+    await expect(open(gateway.storageUrl(prefix, proxy.endpoint))).rejects.toMatchObject({
+      code: 'storage/unsafe',
+      message: expect.stringContaining('at once'),
+    });
+    expect(await keysOf(prefix)).toEqual([]);
+  });
+
+  it('refuses a store that says that it did not write what it wrote', async () => {
+    await using proxy = await startS3Proxy(gateway.endpoint, async (request, forward) => {
+      const answer = await forward();
+      const isCreated = request.method === 'PUT' && 'if-none-match' in request.headers;
+      return isCreated ? errorAnswer(412, 'PreconditionFailed') : answer;
+    });
+    await expect(open(gateway.storageUrl(newPrefix(), proxy.endpoint))).rejects.toMatchObject({
+      code: 'storage/unsafe',
+    });
+  });
+
+  it.each([
+    { case: 'the first create-only put', header: 'if-none-match' },
+    { case: 'the put with the right If-Match', header: 'if-match' },
+  ])('is not misled when the answer to $case is lost', async ({ header }) => {
+    let lost = 0;
+    await using proxy = await startS3Proxy(gateway.endpoint, async (request, forward) => {
+      const answer = await forward();
+      if (request.method !== 'PUT' || !(header in request.headers)) return answer;
+      if (answer.status !== 200 || lost > 0) return answer;
+      lost += 1;
+      return 'reset';
+    });
+    await using storage = await open(gateway.storageUrl(newPrefix(), proxy.endpoint));
+    expect([lost, storage.url]).toEqual([1, expect.stringContaining('s3://')]);
   });
 
   it('leaves nothing in the bucket', async () => {
@@ -528,7 +568,7 @@ describe('an object with a late name', () => {
 
   it('has its leftovers of killed writers removed after a week, never those of running ones', async () => {
     const prefix = newPrefix();
-    const place = { client, bucket: gateway.bucket, keyOf: (name: string) => `${prefix}/${name}` };
+    const place = await openPlace(parseS3Url(gateway.storageUrl(prefix)), gateway.env);
     const Bucket = gateway.bucket;
     const Key = place.keyOf('.tidegate-staging/killed');
     await client.send(new PutObjectCommand({ Bucket, Key, Body: 'half' }));
@@ -537,6 +577,7 @@ describe('an object with a late name', () => {
     expect([(await keysOf(prefix)).length, (await uploadsOf(prefix)).length]).toEqual([1, 1]);
     await removeAbandonedStaging(place, Date.now() + 8 * 24 * 60 * 60 * 1000);
     expect([await keysOf(prefix), await uploadsOf(prefix)]).toEqual([[], []]);
+    place.client.destroy();
   });
 });
 
