@@ -7,10 +7,12 @@ import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import { decide } from '../../core/decide.ts';
 import { checkInAnswerSchema } from '../../core/check-in.ts';
 import { compileManifest } from '../../core/compile.ts';
-import { formatRelease } from '../../core/release.ts';
+import { commitAnswerSchema, commitRequestSchema } from '../../core/operator-api.ts';
+import { formatRelease, parseRelease } from '../../core/release.ts';
 import type { Release } from '../../core/release.ts';
 import { viewOf } from '../../core/rollout-view.ts';
-import { releaseDocumentTarget, releasesRole } from '../../core/tuf/names.ts';
+import { provenanceTarget, releaseDocumentTarget, releasesRole } from '../../core/tuf/names.ts';
+import { contentOf } from '../../core/tuf/verify.ts';
 import { exampleSigner } from './example-keys.ts';
 import { policyOf } from './rollouts.ts';
 
@@ -101,7 +103,10 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
     root: await text('metadata/1.root.json'),
     timestamp: await text('metadata/timestamp.json'),
     snapshot: await text('metadata/3.snapshot.json'),
+    targets: await text('metadata/1.targets.json'),
+    'delegated-targets': await text(`metadata/2.${releasesRole(PLATFORM)}.json`),
     'release-document': new TextDecoder().decode(formatRelease(release)).trimEnd(),
+    'release-history': pretty(historyOf(release)),
     manifest: compileManifest(rollouts, { published, now: NOW }),
     'check-in': pretty(
       checkInSchema.parse({
@@ -122,6 +127,17 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
     ),
     'answer-update': answer(5),
     'answer-stay': answer(15),
+    'commit-request': pretty(
+      commitRequestSchema.parse({
+        role: releasesRole(PLATFORM),
+        version: 2,
+        after: 1,
+        sha256: contentOf(
+          (await readObject(storage, `metadata/2.${releasesRole(PLATFORM)}.json`, 100_000)).bytes,
+        ).hashes.sha256,
+      }),
+    ),
+    'commit-answer': pretty(commitAnswerSchema.parse({ changed: true, snapshot: 2, timestamp: 2 })),
     'rollout-view': pretty(
       viewOf(rollout, later, {
         counts: { waiting: 90, offered: 8, updated: 1, failed: 1, rolledBack: 0 },
@@ -129,6 +145,20 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
       }),
     ),
   };
+}
+
+/** The members that a release document may have besides those that all have, in a document that holds. */
+function historyOf(release: Release) {
+  const at = '2026-03-02T12:00:00Z';
+  const { provenance, amended, withdrawn } = parseRelease(
+    formatRelease({
+      ...release,
+      provenance: { target: provenanceTarget(release), length: 4096, sha256: '2'.repeat(64) },
+      amended: [{ at, by: 'operator', reason: 'tested the way back', before: '3'.repeat(64) }],
+      withdrawn: { at, by: 'operator', reason: 'leaks credentials', before: '4'.repeat(64) },
+    }),
+  );
+  return { provenance, amended, withdrawn };
 }
 
 /** The document with the code block behind each `<!-- example: NAME -->` replaced by the example of that name. */
