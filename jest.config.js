@@ -8,7 +8,7 @@ const common = {
 // `unit` needs nothing but Node; `real` needs the programs that .ci/run installs and fails without them.
 export default {
   // Two cores that do other work as well must not fail a test that only takes its time.
-  testTimeout: 30_000,
+  testTimeout: 120_000,
   reporters: ['default', '<rootDir>/test/support/left-out-reporter.mjs'],
   projects: [
     {

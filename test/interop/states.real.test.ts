@@ -18,7 +18,7 @@ describe.each(CLIENTS)('$name', (client) => {
     expect(failuresOf(readings)).toEqual([]);
     const ways = 1 + Number(client.remembers) + Number(client.readsFiles);
     expect(readings).toHaveLength(STATES.length * ways);
-  }, 120_000);
+  });
 
   it.each(OTHER_KINDS)(
     'reads a repository with $name',

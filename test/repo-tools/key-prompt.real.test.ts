@@ -27,11 +27,11 @@ describe('a passphrase at a real terminal', () => {
     const options = { cwd: folder.path, env: { TIDEGATE_PASSPHRASE: 'sesame' } };
     await using signer = await openSigner('file:k.pem', options);
     expect(shown).toContain(signer.keyId);
-  }, 60_000);
+  });
 
   it('ends the command at Ctrl-C, with no key made', async () => {
     await using folder = await temporaryFolder();
     expect(atTerminal(folder.path, MAKE_KEY, ['half\u0003']).status).toBe(1);
     expect(await readdir(folder.path)).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -64,7 +64,7 @@ describe('a process that is killed where it makes something durable or gives it 
     const calls = [...NAMES, 'unlink'] as const;
     const [kills, gaps] = await kill(workplace, { argv, calls });
     expect([kills, gaps]).toEqual([6, 0]);
-  }, 120_000);
+  });
 
   it.each([
     { command: ['rotate', 'online', 'file:R', '--new-key', NEW], kills: 12 },

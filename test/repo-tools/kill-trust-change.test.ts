@@ -165,10 +165,9 @@ describe('an open proposal that is not what the same command left', () => {
       hashes: { sha256: '0'.repeat(64) },
     };
     const objects = { ...base, [OPEN]: Buffer.from(JSON.stringify(planted)) };
-    const storage = mortalStorage(place.reset('file:R', objects));
-    place.put('file:R', storage);
+    place.reset('file:R', objects);
     const ran = await place.workplace.run(...replace('new HSM'));
     expect(ran).toMatchObject({ code: 1, stderr: expect.stringContaining('is open') });
-    expect(storage.changes).toEqual([]);
+    expect(await place.objects('file:R')).toEqual(objects);
   });
 });

@@ -36,5 +36,5 @@ describe('eight publishers of eight variants at the same time', () => {
     );
     const verified = await run('repo', 'verify', url, '--json');
     expect(JSON.parse(verified.stdout)).toMatchObject({ targets: 17, failures: [] });
-  }, 120_000);
+  });
 });

@@ -37,5 +37,5 @@ describe('eight publishers of eight variants at the same time, each a process of
     expect(status.releases).toHaveLength(VARIANTS.length);
     const report = JSON.parse(await workplace.must('repo', 'verify', 'file:R', '--json'));
     expect(report).toMatchObject({ targets: 17, failures: [] });
-  }, 60_000);
+  });
 });

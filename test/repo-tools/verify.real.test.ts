@@ -27,5 +27,5 @@ describe('tidegate repo verify of a bucket', () => {
     expect([lost.code, JSON.parse(lost.stdout).findings.length]).toEqual([71, 1]);
     await gateway.kill();
     expect((await workplace.run('repo', 'verify', url)).code).toBe(67);
-  }, 120_000);
+  });
 });

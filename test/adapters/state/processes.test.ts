@@ -94,7 +94,7 @@ describe('a process that is killed', () => {
     }
     expect(acknowledged.length).toBeGreaterThanOrEqual(105);
     checkIntegrity(folder.path);
-  }, 30_000);
+  });
 });
 
 describe('a process whose disk takes no more', () => {
@@ -113,7 +113,7 @@ describe('a process whose disk takes no more', () => {
 
     const later = await write({ ...run, name: 'b', count: 3 });
     expect(lostOf([...acknowledged, ...later], await read(folder.path))).toEqual([]);
-  }, 30_000);
+  });
 });
 
 describe('several processes on one new file', () => {
@@ -133,5 +133,5 @@ describe('several processes on one new file', () => {
     expect(new Set(found.verbs).size).toBe(3 * count);
     expect(found.sequences).toEqual(Array.from({ length: 3 * count }, (_, index) => index + 1));
     checkIntegrity(folder.path);
-  }, 30_000);
+  });
 });

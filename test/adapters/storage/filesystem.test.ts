@@ -187,7 +187,7 @@ describe('several processes on one folder', () => {
     const losers = workers.filter(({ worker }) => worker.lines[0] === 'storage/already-there');
     expect([winners.length, losers.length]).toEqual([1, 3]);
     expect((await readFile(join(folder, 'deep/prize'))).toString()).toBe(winners[0]?.text);
-  }, 30_000);
+  });
 
   it('lose no increment of a counter while some of them are killed at any moment', async () => {
     const { folder, storage } = await setup();
@@ -222,7 +222,7 @@ describe('several processes on one folder', () => {
       if (after === undefined) expect(acknowledged).toBe(perWorker);
     }
     expect(await namesOf(storage)).toEqual(['counter']);
-  }, 60_000);
+  });
 
   it('says storage/full when a limit ends a stream, and leaves nothing', async () => {
     const folder = newFolder();
@@ -233,7 +233,7 @@ describe('several processes on one folder', () => {
     expect(worker.lines).toEqual(['storage/full']);
     expect(existsSync(join(folder, 'big'))).toBe(false);
     expect(readdirSync(join(folder, '.tidegate', 'tmp'))).toEqual([]);
-  }, 30_000);
+  });
 
   it('stream in memory that does not grow with the object', async () => {
     const folder = newFolder();
@@ -245,5 +245,5 @@ describe('several processes on one folder', () => {
     const small = await peakMiBOf('8');
     // Buffers that wait for the collector come to some 100 MiB on a busy machine, whatever the size.
     expect(await peakMiBOf('512')).toBeLessThan(small + 256);
-  }, 60_000);
+  });
 });

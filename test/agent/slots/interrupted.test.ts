@@ -61,7 +61,7 @@ describe('an installation that is killed at any change to the disk', () => {
       killAtChanges(odd.path, 1, 2),
     ]);
     expect(killed[0] + killed[1]).toBeGreaterThan(20);
-  }, 120_000);
+  });
 });
 
 describe('an installation whose disk takes no more', () => {
@@ -84,7 +84,7 @@ describe('an installation whose disk takes no more', () => {
     const roomy = await run(process.execPath, INSTALLER, folder.path, '1.1.0');
     expect(roomy.end).toBe(0);
     expect(await activeVersion(folder.path)).toBe('1.1.0');
-  }, 30_000);
+  });
 });
 
 describe('an installation', () => {
@@ -119,5 +119,5 @@ describe('an installation', () => {
     const activated = at('rename ./active.tmp ./active');
     expect(at('sync ./a', sealed)).toBeLessThan(activated);
     expect(lines.slice(activated + 1)).toContain('sync .');
-  }, 30_000);
+  });
 });
