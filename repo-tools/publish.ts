@@ -84,6 +84,11 @@ export async function publish(order: PublishOrder, options: PublishOptions): Pro
     ),
   );
   const isPublished = findTarget(state, document) !== null;
+  if (!isPublished) {
+    const beside = statement === null ? [document] : [document, provenanceTarget(order)];
+    const names = [...beside, ...images.map(({ target }) => target)];
+    await refuseWhatNoBytesMend(repository, state, { role, names });
+  }
   const inspected =
     isPublished || signers === null
       ? await hashImages(images, listener)
@@ -136,6 +141,18 @@ function refuseStrangers(
       hints: [`its keys are ${trust.keyids.join(', ')}`],
     });
   }
+}
+
+/** Before gigabytes are sent: what the commit refuses whatever the images hold, such as a role that is full. */
+async function refuseWhatNoBytesMend(
+  repository: Repository,
+  state: RepositoryState,
+  { role, names }: { readonly role: string; readonly names: readonly string[] },
+): Promise<void> {
+  const add = names
+    .filter((name) => findTarget(state, name) === null)
+    .map((name) => ({ name, length: 1, sha256: '0'.repeat(64) }));
+  await repository.plan(() => ({ roles: new Map([[role, { add }]]) }));
 }
 
 function releaseOf(

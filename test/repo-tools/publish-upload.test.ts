@@ -3,10 +3,13 @@ import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
+import { openRepository } from '../../adapters/repository/repository.ts';
+import { openSigner } from '../../adapters/signing/open.ts';
 import { inspectImage, passOver } from '../../repo-tools/images.ts';
 import type { ImageSource } from '../../repo-tools/images.ts';
 import { makeWorkplace } from '../support/cli.ts';
 import type { Workplace } from '../support/cli.ts';
+import { makeMemoryPlace } from '../support/memory-place.ts';
 import { initRepository, publishArguments, writeImages } from '../support/small-repository.ts';
 
 const MIB = 1024 * 1024;
@@ -146,6 +149,34 @@ describe('tidegate publish after a run that did not come to its end', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^hash boot:/m);
     expect(stderr).not.toMatch(/^upload /m);
+  });
+});
+
+describe('tidegate publish into a role that is full', () => {
+  it('is refused before an image is sent', async () => {
+    await using place = await makeMemoryPlace();
+    const { workplace } = place;
+    await initRepository(workplace);
+    await writeImages(workplace, 'first');
+    const storage = place.at('file:R');
+    const signers = await Promise.all(
+      ['release', 'online'].map((name) =>
+        openSigner(`file:K/${name}.pem`, { cwd: workplace.folder, env: {} }),
+      ),
+    );
+    // The images fit, and their document does not.
+    const addFiles = Array.from({ length: 497 }, (_, index) => ({
+      name: `aws-k8s-1.32-x86_64-0.${index}.0-boot`,
+      bytes: Buffer.from('old'),
+    }));
+    await openRepository({ storage, now: () => workplace.now }).commit({
+      signers,
+      edit: () => ({ roles: new Map([['releases-aws-k8s-1.32-x86_64', { addFiles }]]) }),
+    });
+    const before = Object.keys(await place.objects('file:R'));
+    const ran = await workplace.run(...publishArguments('1.0.0'));
+    expect([ran.code, ran.stderr.includes('target-count')]).toEqual([1, true]);
+    expect(Object.keys(await place.objects('file:R'))).toEqual(before);
   });
 });
 
