@@ -84,13 +84,6 @@ export function profileChangeOf(
       snapshot: { ...snapshot, meta: after.snapshot.meta },
       timestamp: plan.timestamp ? made('timestamp', revision.timestamp(null)) : before.timestamp,
     },
-    written: new Set([
-      ...(plan.root === null ? [] : ['root']),
-      ...plan.adopted.keys(),
-      ...plan.signed.keys(),
-      ...(plan.snapshot ? ['snapshot'] : []),
-      ...(plan.timestamp ? ['timestamp'] : []),
-    ]),
   };
 }
 

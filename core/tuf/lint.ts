@@ -46,11 +46,10 @@ export function lintRaw(
   );
 }
 
-/** Metadata that is published, what a commit makes of it, and the roles whose files the commit writes. */
+/** Metadata that is published, and what a commit makes of it. */
 export type ProfileChange = {
   readonly before: RepositoryMetadata;
   readonly after: RepositoryMetadata;
-  readonly written: ReadonlySet<string>;
 };
 
 /** Throws `tuf/profile` with the first error, and how many there are. */
@@ -59,14 +58,14 @@ export function assertProfile(metadata: RepositoryMetadata): void {
 }
 
 /**
- * Throws `tuf/profile` unless all that the commit writes keeps the profile, and nothing else breaks it that kept it before.
- * So what somebody else's tool wrote can be gone on with, and be mended role by role by those who hold the keys.
+ * Throws `tuf/profile` if the commit breaks a rule where none was broken. What is good stays good; what somebody else's tool
+ * wrote can be gone on with and renewed, and be mended role by role by those who hold the keys.
  */
-export function assertProfileOfChange({ before, after, written }: ProfileChange): void {
+export function assertProfileOfChange({ before, after }: ProfileChange): void {
   const errors = errorsIn(after);
   if (errors.length === 0) return;
   const known = new Set(errorsIn(before).map(textOf));
-  refuse(errors.filter((error) => written.has(error.where) || !known.has(textOf(error))));
+  refuse(errors.filter((error) => !known.has(textOf(error))));
 }
 
 function errorsIn(metadata: RepositoryMetadata): readonly LintFinding[] {
