@@ -9,6 +9,7 @@ import { writePubsysRepository } from '../support/pubsys-repository.ts';
 import { serveStorage } from '../support/serve-storage.ts';
 import { initRepository, writeImages } from '../support/small-repository.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
+import type { LintFinding } from '../../core/tuf/lint/check.ts';
 import { beginLife, PLATFORM } from './life.ts';
 import { KEY_KINDS } from './states.ts';
 import {
@@ -91,15 +92,19 @@ async function setupImport(key: TuftoolKey): Promise<Workplace> {
 }
 
 /** tuftool's key in the form that our commands read. */
-async function writeOnlinePem({ folder }: Workplace, key: TuftoolKey): Promise<void> {
-  const bytes = await readFile(join(folder, 'online.key'));
+async function writePem({ folder }: Workplace, name: string, key: TuftoolKey): Promise<void> {
+  const bytes = await readFile(join(folder, `${name}.key`));
   const privateKey =
     key === 'rsa'
       ? createPrivateKey(bytes)
       : createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' });
-  await writeFile(join(folder, 'online.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }), {
-    mode: 0o600,
-  });
+  await writeFile(
+    join(folder, `${name}.pem`),
+    privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    {
+      mode: 0o600,
+    },
+  );
 }
 
 async function writeAgentConfig(
@@ -160,7 +165,7 @@ describe('a repository that tuftool made', () => {
       await using server = await serveStorage(storage);
       await writeAgentConfig(workplace, server.url);
       await agentOf(workplace)('provision', '--version', '1.0.0');
-      await writeOnlinePem(workplace, key);
+      await writePem(workplace, 'online', key);
       const online = ['--online-key', 'file:online.pem'];
       const platform = ['--variant', PLATFORM.variant, '--arch', PLATFORM.arch];
       await writeImages(workplace, '1.2.0');
@@ -182,6 +187,47 @@ describe('a repository that tuftool made', () => {
         await workplace.must('repo', 'verify', 'file:repo', '--no-profile', '--json'),
       );
       expect(verified).toMatchObject({ targets: 13, failures: [] });
+    },
+    60_000,
+  );
+
+  it.each(TUFTOOL_KEYS)(
+    'gets our keys by ceremonies, after which what is in force keeps our profile, with %s keys',
+    async (key) => {
+      await using workplace = await setup(key, expiriesWith(''));
+      const { folder: cwd, env } = workplace;
+      await using storage = await openStorage('file:repo', { access: 'read', cwd, env });
+      await using server = await serveStorage(storage);
+      await writeAgentConfig(workplace, server.url);
+      await agentOf(workplace)('provision', '--version', '1.0.0');
+      for (const name of ['root', 'online']) await writePem(workplace, name, key);
+      const names = ['root', 'targets', 'online', 'release'];
+      for (const name of names) {
+        await workplace.must('key', 'new', '--type', 'ed25519', '--out', `K/${name}.pem`);
+      }
+      const people = ['root.pem', 'online.pem', ...names.map((name) => `K/${name}.pem`)];
+      // All that tuftool gave its key to, so that the key is in no file any more.
+      for (const [role, newKey] of [
+        ['online', 'online'],
+        [RELEASES, 'release'],
+        ['targets', 'targets'],
+        ['root', 'root'],
+      ] as const) {
+        await workplace.must(
+          ...['repo', 'rotate', role, 'file:repo', '--new-key', `file:K/${newKey}.pem`],
+          ...['--reason', 'ours', '--sign-with', ...people.map((file) => `file:${file}`)],
+          ...['--online-key', 'file:K/online.pem', 'file:K/release.pem'],
+        );
+      }
+      await workplace.must('repo', 'refresh', 'file:repo', '--key', 'file:K/online.pem');
+      const { stdout } = await workplace.run('repo', 'lint', 'file:repo', '--json');
+      const { findings }: { readonly findings: readonly LintFinding[] } = JSON.parse(stdout);
+      const inForce = findings.filter(
+        ({ severity, where }) => severity === 'error' && !/^\d+\.root$/.test(where),
+      );
+      expect(inForce).toEqual([]);
+      workplace.now = new Date();
+      expect(JSON.parse(await agentOf(workplace)('once'))).toMatchObject({ to: '1.1.0' });
     },
     60_000,
   );
