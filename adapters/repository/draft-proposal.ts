@@ -1,5 +1,5 @@
 import { canonicalBytes } from '../../core/tuf/canonical.ts';
-import { addDelegations, newTargets } from '../../core/tuf/edit.ts';
+import { addDelegations, newTargets, nextEdition, targetsOf } from '../../core/tuf/edit.ts';
 import type { NewDelegation } from '../../core/tuf/edit.ts';
 import { expiresOf } from '../../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
@@ -54,11 +54,10 @@ export async function draftProposal(
   const after = changedFiles(state, change);
   const isRootNew = change.renew.includes('root') || !isSame(state.root, after.root);
   const root = isRootNew
-    ? {
-        ...after.root,
+    ? nextEdition(after.root, {
         version: state.root.version + 1,
         expires: expiresOf('root', context.now, context.expiry),
-      }
+      })
     : after.root;
   const isTargetsNew =
     change.renew.includes('targets') ||
@@ -168,7 +167,7 @@ async function nextOf(
   const version = restart.includes(role)
     ? await lowestSafeVersion(storage, role)
     : await nextFreeVersion(storage, role, content.version - 1);
-  return { ...content, version, expires: expiresOf(role, now, expiry) };
+  return targetsOf(content, { version, expires: expiresOf(role, now, expiry) });
 }
 
 /** Whether what is published of the role still counts under these parents. */

@@ -3,7 +3,7 @@ import {
   newTimestamp,
   nextSnapshot,
   nextTimestamp,
-  SPEC_VERSION,
+  targetsOf,
 } from '../../core/tuf/edit.ts';
 import type { Edition } from '../../core/tuf/edit.ts';
 import { expiresOf } from '../../core/tuf/lifetimes.ts';
@@ -23,7 +23,7 @@ export function revisionOf(plan: EditPlan): Revision {
   const draft = (role: string, metadata: TargetsMetadata): Draft<TargetsMetadata> => ({
     trust: trustIn(after, role) ?? rootTrust(after.root, 'targets'),
     after: restart.has(role) ? 'restart' : version(role),
-    make: (edition) => ({ ...metadata, ...edition, spec_version: SPEC_VERSION }),
+    make: (edition) => targetsOf(metadata, edition),
   });
   const isRestart = restart.size > 0;
   const snapshotDraft = (changed: ReadonlyMap<string, MetaFile>) => ({
@@ -84,13 +84,6 @@ export function profileChangeOf(
       snapshot: { ...snapshot, meta: after.snapshot.meta },
       timestamp: plan.timestamp ? made('timestamp', revision.timestamp(null)) : before.timestamp,
     },
-    written: new Set([
-      ...(plan.root === null ? [] : ['root']),
-      ...plan.adopted.keys(),
-      ...plan.signed.keys(),
-      ...(plan.snapshot ? ['snapshot'] : []),
-      ...(plan.timestamp ? ['timestamp'] : []),
-    ]),
   };
 }
 

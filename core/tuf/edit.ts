@@ -126,6 +126,18 @@ export function removeTargets(
   return { ...metadata, targets: Object.fromEntries(kept) };
 }
 
+/** A targets role as of an edition. tuftool gives a role that delegates to nobody keys all the same: they are left out. */
+export function targetsOf(metadata: TargetsMetadata, edition: Edition): TargetsMetadata {
+  const { delegations, ...rest } = metadata;
+  const isEmpty = delegations === undefined || delegations.roles.length === 0;
+  return {
+    ...rest,
+    ...(isEmpty ? {} : { delegations }),
+    ...edition,
+    spec_version: SPEC_VERSION,
+  };
+}
+
 /** The next edition of any metadata, in our spec version. Throws `tuf/version` unless its version is higher. */
 export function nextEdition<S extends { readonly version: number }>(
   metadata: S,

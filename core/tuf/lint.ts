@@ -46,11 +46,10 @@ export function lintRaw(
   );
 }
 
-/** Metadata that is published, what a commit makes of it, and the roles whose files the commit writes. */
+/** Metadata that is published, if any is, and what a change makes of it. */
 export type ProfileChange = {
-  readonly before: RepositoryMetadata;
+  readonly before: RepositoryMetadata | null;
   readonly after: RepositoryMetadata;
-  readonly written: ReadonlySet<string>;
 };
 
 /** Throws `tuf/profile` with the first error, and how many there are. */
@@ -58,15 +57,20 @@ export function assertProfile(metadata: RepositoryMetadata): void {
   refuse(errorsIn(metadata));
 }
 
+/** Throws `tuf/profile` with the first fault that the change adds. */
+export function assertProfileOfChange(change: ProfileChange): void {
+  refuse(faultsOfChange(change));
+}
+
 /**
- * Throws `tuf/profile` unless all that the commit writes keeps the profile, and nothing else breaks it that kept it before.
- * So what somebody else's tool wrote can be gone on with, and be mended role by role by those who hold the keys.
+ * Every rule that the change breaks in a place where it was not broken before. What is good stays good; what somebody
+ * else's tool wrote can be gone on with and renewed, and be mended role by role by those who hold the keys.
  */
-export function assertProfileOfChange({ before, after, written }: ProfileChange): void {
+export function faultsOfChange({ before, after }: ProfileChange): readonly LintFinding[] {
   const errors = errorsIn(after);
-  if (errors.length === 0) return;
+  if (errors.length === 0 || before === null) return errors;
   const known = new Set(errorsIn(before).map(textOf));
-  refuse(errors.filter((error) => written.has(error.where) || !known.has(textOf(error))));
+  return errors.filter((error) => !known.has(textOf(error)));
 }
 
 function errorsIn(metadata: RepositoryMetadata): readonly LintFinding[] {

@@ -3,7 +3,7 @@ import { newSnapshot, newTargets, newTimestamp } from './edit.ts';
 import { consequencesOf } from './change-words.ts';
 import { diffRoot, diffTargets } from './diff.ts';
 import type { RoleDiff } from './diff.ts';
-import { lint } from './lint.ts';
+import { faultsOfChange } from './lint.ts';
 import type { RootMetadata } from './metadata.ts';
 import { fingerprintOf } from './proposal.ts';
 import type { Proposal } from './proposal.ts';
@@ -126,9 +126,9 @@ function problemsOf(proposal: Proposal, now: Date): readonly string[] {
     ...[...delegated.keys()]
       .filter((role) => trustIn(trusted, role) === null)
       .map((role) => `${role} is not delegated`),
-    ...lint(wholeOf(proposal))
-      .filter(({ severity }) => severity === 'error')
-      .map(({ check, where, what, reason }) => `${where}: ${what} (${check}: ${reason})`),
+    ...faultsOfChange({ before: wholeBefore(proposal), after: wholeOf(proposal) }).map(
+      ({ check, where, what, reason }) => `${where}: ${what} (${check}: ${reason})`,
+    ),
   ];
 }
 
@@ -144,6 +144,11 @@ function baseProblems({ base }: Proposal): readonly string[] {
       ? ['the present targets role is not signed by enough of its keys']
       : []),
   ];
+}
+
+function wholeBefore(proposal: Proposal) {
+  if (proposal.base === null) return null;
+  return wholeOf({ ...proposal, root: null, targets: null, delegated: new Map() });
 }
 
 /** The repository as far as the proposal knows it; what it does not know is empty, and breaks no rule. */

@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { readObject } from '../../../adapters/repository/objects.ts';
+import { renewalEdit } from '../../../adapters/repository/renewal.ts';
 import type { RepositoryEdit } from '../../../adapters/repository/repository.ts';
 import { createMemoryStorage } from '../../../adapters/storage/memory.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../../../core/tuf/lifetimes.ts';
+import { roleExpiries } from '../../../core/tuf/repository-metadata.ts';
 import { keyId } from '../../../core/tuf/keys.ts';
 import { repositoryObjects, set } from '../../support/broken-repositories.ts';
-import { exampleSigners, openPatient, RELEASES } from '../../support/example-repository.ts';
+import { exampleSigners, NOW, openPatient, RELEASES } from '../../support/example-repository.ts';
 import { openTufClient } from '../../support/tuf-client.ts';
 
 /** As tuftool writes it: PEM without its last line break, and a keytype of its own for P-256. */
@@ -80,18 +83,21 @@ describe('a repository whose keys are written as tuftool writes them', () => {
     });
   });
 
-  it('hands keys of such a form not on in a file of ours', async () => {
+  it('is renewed as a whole before it expires', async () => {
     const { repository, signers } = await setup();
-    await expect(
-      repository.commit({
-        signers: [signers.targets, signers.online],
-        edit: () => ({ roles: new Map([['targets', {}]]) }),
-      }),
-    ).rejects.toMatchObject({ code: 'tuf/profile' });
     const renewed = await repository.commit({
-      signers: [signers.online],
-      edit: () => ({ roles: new Map(), renew: ['snapshot', 'timestamp'] }),
+      signers: [signers.targets, signers.online, signers.release],
+      edit: (state) =>
+        renewalEdit(state, {
+          signers: [signers.targets, signers.online, signers.release],
+          now: NOW,
+          policy: DEFAULT_EXPIRY_POLICY,
+          isOnlyIfDue: false,
+        }),
     });
-    expect(renewed).toMatchObject({ snapshot: { version: 2 }, timestamp: { version: 2 } });
+    const versions = roleExpiries(renewed, NOW).map(({ role, version }) => [role, version]);
+    expect(Object.fromEntries(versions)).toEqual({
+      ...{ root: 2, targets: 2, rollouts: 2, [RELEASES]: 2, snapshot: 2, timestamp: 2 },
+    });
   });
 });
