@@ -7,14 +7,14 @@ import type { OnToken } from './token-key.ts';
 
 /** Logs one signer in to its token. A PIN that was refused is never given to the token again: tokens lock themselves. */
 export class TokenLogin implements Disposable {
-  readonly #on: OnToken;
+  readonly #on: OnToken<'isLoggedIn' | 'login'>;
   readonly #token: Token;
   readonly #askPin: () => Promise<string>;
   #pin: Buffer | null = null;
   #refusal: unknown = null;
 
   /** `askPin` is called when a PIN is needed for the first time. */
-  constructor(on: OnToken, token: Token, askPin: () => Promise<string>) {
+  constructor(on: OnToken<'isLoggedIn' | 'login'>, token: Token, askPin: () => Promise<string>) {
     this.#on = on;
     this.#token = token;
     this.#askPin = askPin;

@@ -48,18 +48,13 @@ const PARAMETERS: Readonly<Record<keyof typeof FUNCTION_INDEX, readonly string[]
 /** The library's own 128 KiB are too few for modules that talk to a network HSM. */
 const STACK_BYTES = 1024 * 1024;
 const WORD_BYTES = 8;
+// Never let go: a library that nothing refers to is unmapped, under the functions and threads that still use it.
+const loaded = new Map<string, KoffiModule.LibraryHandle>();
 const Foreign = z.object({ message: z.string() });
 
 /** Loads a PKCS#11 module into this process. Throws `signing/unavailable`. */
 export async function loadNativeModule(file: string): Promise<NativeModule> {
   const koffi = await loadKoffi();
-  if (koffi.sizeof('ulong') !== WORD_BYTES) {
-    throw new SigningError('signing/unavailable', 'pkcs11: keys need a 64-bit Unix system');
-  }
-  // Set once: the library refuses it after the first module.
-  if (koffi.config().async_stack_size !== STACK_BYTES) {
-    koffi.config({ async_stack_size: STACK_BYTES });
-  }
   const list = functionList(koffi, file);
   const bind = (name: keyof typeof FUNCTION_INDEX): NativeFunction => {
     // The list begins with a version, padded to a word.
@@ -99,7 +94,20 @@ type Koffi = Pick<
   'address' | 'config' | 'decode' | 'load' | 'proto' | 'sizeof'
 >;
 
-async function loadKoffi(): Promise<Koffi> {
+/** The package that calls C functions, an optional dependency. Throws `signing/unavailable`. */
+export async function loadKoffi(): Promise<Koffi> {
+  const koffi = await importKoffi();
+  if (koffi.sizeof('ulong') !== WORD_BYTES) {
+    throw new SigningError('signing/unavailable', 'pkcs11: keys need a 64-bit Unix system');
+  }
+  // It cannot be changed any more once a library is loaded.
+  if (koffi.config().async_stack_size !== STACK_BYTES) {
+    koffi.config({ async_stack_size: STACK_BYTES });
+  }
+  return koffi;
+}
+
+async function importKoffi(): Promise<Koffi> {
   try {
     return await import('koffi');
   } catch (cause) {
@@ -114,7 +122,10 @@ function functionList(koffi: Koffi, file: string): bigint {
   const pointer = new BigUint64Array(1);
   let value: number;
   try {
-    value = koffi.load(file).func('C_GetFunctionList', 'ulong', [POINTER])(pointer);
+    // Deep: a module must find the OpenSSL that it was linked with, and not the one inside of Node.
+    const library = loaded.get(file) ?? koffi.load(file, { deep: true });
+    value = library.func('C_GetFunctionList', 'ulong', [POINTER])(pointer);
+    loaded.set(file, library);
   } catch (cause) {
     const { success, data } = Foreign.safeParse(cause);
     throw notAModule(file, success ? data.message : 'it does not say why', cause);

@@ -7,41 +7,45 @@ import type { Token } from './cryptoki.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 /**
- * The PIN of a token, never empty: from the URI (pin-value, or the file of pin-source), else TIDEGATE_PKCS11_PIN or the file
- * of TIDEGATE_PKCS11_PIN_FILE, else asked once. Throws SigningError.
+ * Finds the PIN of a token: from the URI (pin-value, or the file of pin-source), else TIDEGATE_PKCS11_PIN or the file of
+ * TIDEGATE_PKCS11_PIN_FILE, else asked once. It is never empty. Throws SigningError, also for a pin-source that is no file.
  */
-export async function pinOf(
-  token: Token,
-  {
-    source,
-    uri,
-    options,
-  }: { readonly source: string; readonly uri: Pkcs11Uri; readonly options: SecretOptions },
-): Promise<string> {
+export function pinsFor({
+  source,
+  uri,
+  options,
+}: {
+  readonly source: string;
+  readonly uri: Pkcs11Uri;
+  readonly options: SecretOptions;
+}): (token: Token) => Promise<string> {
   const { 'pin-value': value, 'pin-source': place } = uri.query;
-  const pin =
-    value ??
-    (place === undefined ? null : await pinFrom(place, options)) ??
-    (await readSecret(options, 'TIDEGATE_PKCS11_PIN')) ??
-    (await options.askSecret?.(questionFor(token)));
-  // An empty one would be counted as a wrong one.
-  if (pin !== undefined && pin !== null && pin !== '') return pin;
-  throw new SigningError('signing/passphrase', `${source} needs a PIN and none is given`, {
-    hints: [
-      'set TIDEGATE_PKCS11_PIN, or TIDEGATE_PKCS11_PIN_FILE to a file that holds it',
-      'or add ?pin-source=FILE to the key',
-    ],
-  });
+  const file = place === undefined ? null : resolve(options.cwd, pathOf(place));
+  return async (token) => {
+    const pin =
+      value ??
+      (file === null ? null : await readSecretFile(file, 'pin-source')) ??
+      (await readSecret(options, 'TIDEGATE_PKCS11_PIN')) ??
+      (await options.askSecret?.(questionFor(token)));
+    // An empty one would be counted as a wrong one.
+    if (pin !== undefined && pin !== null && pin !== '') return pin;
+    throw new SigningError('signing/passphrase', `${source} needs a PIN and none is given`, {
+      hints: [
+        'set TIDEGATE_PKCS11_PIN, or TIDEGATE_PKCS11_PIN_FILE to a file that holds it',
+        'or add ?pin-source=FILE to the key',
+      ],
+    });
+  };
 }
 
-async function pinFrom(place: string, { cwd }: SecretOptions): Promise<string> {
+function pathOf(place: string): string {
   const [, path] = /^(?:file:(?:\/\/(?=\/))?)?([^|].*)$/s.exec(place) ?? [];
   if (path === undefined || /^[a-z][a-z0-9+.-]*:/i.test(path)) {
     throw new SigningError('signing/source', 'a pkcs11: pin-source must be a file', {
       hints: ['a path or file:PATH; a command is never run'],
     });
   }
-  return readSecretFile(resolve(cwd, path), 'pin-source');
+  return path;
 }
 
 function questionFor({ label, flags }: Token): string {

@@ -10,7 +10,7 @@ import { TokenLogin } from './login.ts';
 import { moduleFile } from './module-file.ts';
 import { openModule } from './modules.ts';
 import type { OpenModule } from './modules.ts';
-import { pinOf } from './pin.ts';
+import { pinsFor } from './pin.ts';
 import { tokenRequest } from './token-errors.ts';
 import { findPrivateKey, findPublicKey, publicHalfOf } from './token-key.ts';
 import type { OnToken } from './token-key.ts';
@@ -37,9 +37,10 @@ export async function openPkcs11Signer(rest: string, options: SecretOptions): Pr
   if (uri.path.type !== undefined && uri.path.type !== 'private') {
     throw new SigningError('signing/source', `${source} must have type=private to sign`);
   }
+  const pins = pinsFor(place);
   await using opening = new AsyncDisposableStack();
   const { on, token, module } = opening.use(await openSession(place));
-  const login = opening.use(new TokenLogin(on, token, () => pinOf(token, place)));
+  const login = opening.use(new TokenLogin(on, token, () => pins(token)));
   const { privateKey, key, asksEachTime } = await module.exclusively(() =>
     tokenRequest(source, async () => {
       await login.asUser();

@@ -7,12 +7,14 @@ import { wordAttribute, wordOf } from './cryptoki.ts';
 import type { Attribute, Cryptoki } from './cryptoki.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
-/** A session on the token that holds the key. */
-export type OnToken = {
-  readonly cryptoki: Cryptoki;
+/** A session on the token that holds the key, and what is done in it. */
+export type OnToken<Calls extends keyof Cryptoki = keyof Cryptoki> = {
+  readonly cryptoki: Pick<Cryptoki, Calls>;
   readonly session: bigint;
   readonly source: string;
 };
+
+type Reading = OnToken<'attribute' | 'findObjects'>;
 
 const P256 = Buffer.from('06082a8648ce3d030107', 'hex');
 const OCTET_STRING = 0x04;
@@ -21,7 +23,7 @@ const P256_BYTES = 32;
 const ED25519_BYTES = 32;
 
 /** The one private key that a URI describes. Throws SigningError and CryptokiError. */
-export async function findPrivateKey(on: OnToken, uri: Pkcs11Uri): Promise<bigint> {
+export async function findPrivateKey(on: Reading, uri: Pkcs11Uri): Promise<bigint> {
   const key = await theOne(on, CKO.PRIVATE_KEY, wanted(uri), 'private key');
   const maySign = await on.cryptoki.attribute(on.session, key, CKA.SIGN);
   if (maySign?.[0] === 0) {
@@ -31,12 +33,12 @@ export async function findPrivateKey(on: OnToken, uri: Pkcs11Uri): Promise<bigin
 }
 
 /** The one public key that a URI describes. Throws SigningError and CryptokiError. */
-export async function findPublicKey(on: OnToken, uri: Pkcs11Uri): Promise<Key> {
+export async function findPublicKey(on: Reading, uri: Pkcs11Uri): Promise<Key> {
   return keyFrom(on, await theOne(on, CKO.PUBLIC_KEY, wanted(uri), 'public key'));
 }
 
 /** The public half of a private key on the token, by their common id. Throws SigningError and CryptokiError. */
-export async function publicHalfOf(on: OnToken, privateKey: bigint): Promise<Key> {
+export async function publicHalfOf(on: Reading, privateKey: bigint): Promise<Key> {
   const { cryptoki, session } = on;
   const modulus = await cryptoki.attribute(session, privateKey, CKA.MODULUS);
   const exponent = await cryptoki.attribute(session, privateKey, CKA.PUBLIC_EXPONENT);
@@ -65,7 +67,7 @@ function wanted({ path, id }: Pkcs11Uri): readonly Attribute[] {
 }
 
 async function theOne(
-  { cryptoki, session, source }: OnToken,
+  { cryptoki, session, source }: Reading,
   kind: bigint,
   attributes: readonly Attribute[],
   what: string,
@@ -90,7 +92,7 @@ async function theOne(
   return object;
 }
 
-async function keyFrom(on: OnToken, object: bigint): Promise<Key> {
+async function keyFrom(on: Reading, object: bigint): Promise<Key> {
   const read = (type: bigint) => on.cryptoki.attribute(on.session, object, type);
   const type = wordOf(await read(CKA.KEY_TYPE));
   switch (type) {
