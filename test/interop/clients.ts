@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { installedProgram, runProgram } from './program.ts';
 import { readAsAgent, readWithTufJs } from './in-process.ts';
 
@@ -50,15 +52,22 @@ async function readWithGoTuf(visit: Visit): Promise<Outcome> {
 
 /** Without a target `download` would fetch those of the top level only, of which we have none. */
 async function downloadWithTuftool(visit: Visit): Promise<Outcome> {
-  return run(tuftool(), ['download', ...tuftoolArguments(visit), visit.out]);
+  return runTuftool(visit, ['download', ...tuftoolArguments(visit), visit.out]);
 }
 
 /** As `clone` keeps the names of storage, the targets are looked for under the hash that the client put before them. */
 async function cloneWithTuftool(visit: Visit): Promise<Outcome> {
-  return run(tuftool(), [
+  return runTuftool(visit, [
     ...['clone', ...tuftoolArguments(visit)],
     ...['--metadata-dir', `${visit.out}.metadata`, '--targets-dir', visit.out],
   ]);
+}
+
+/** tuftool reads all certificates that it finds anew for every file it fetches. One is enough where nothing is encrypted. */
+async function runTuftool({ out }: Visit, argv: readonly string[]): Promise<Outcome> {
+  const certificates = `${out}.certificates.pem`;
+  await writeFile(certificates, rootCertificates[0] ?? '');
+  return run(tuftool(), argv, { SSL_CERT_FILE: certificates, SSL_CERT_DIR: undefined });
 }
 
 export function tuftool(): string {
@@ -80,8 +89,12 @@ function tuftoolArguments({ firstRoot, metadataUrl, targetsUrl, names }: Visit):
   ];
 }
 
-async function run(program: string, argv: readonly string[]): Promise<Outcome> {
-  const { code, stderr, stdout } = await runProgram(program, argv);
+async function run(
+  program: string,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Outcome> {
+  const { code, stderr, stdout } = await runProgram(program, argv, { env });
   return code === 0
     ? { kind: 'read' }
     : { kind: 'refused', reason: `exit ${code}: ${stderr.trim() || stdout.trim()}` };

@@ -16,67 +16,51 @@ const MARK = '<!-- Below: npm run interop -- --write -->';
 
 const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } });
 
-/** Every client has a repository of its own. */
-type LifeOf = (client: string) => LifeOptions;
-
-async function readAll(lifeOf: LifeOf): Promise<ReadonlyMap<string, readonly Reading[]>> {
-  const readings = new Map<string, readonly Reading[]>();
-  for (const client of CLIENTS) {
-    readings.set(client.name, await readLife(client, lifeOf(client.name)));
-  }
-  return readings;
-}
-
 /** A cell tells in how many ways the client read the state, or that it did not. */
 function cell(readings: readonly Reading[]): string {
   const isRead = readings.every(({ result }) => result === 'read');
   return isRead ? `read (${readings.length})` : 'REFUSED';
 }
 
-function table(title: string, byClient: ReadonlyMap<string, readonly Reading[]>): string {
-  const clients = [...byClient.keys()];
+function table(title: string, readings: readonly Reading[]): string {
+  const names = CLIENTS.map(({ name }) => name);
   const rows = STATES.map(({ name }) => [
     name,
-    ...clients.map((client) =>
-      cell(byClient.get(client)?.filter(({ state }) => state === name) ?? []),
+    ...names.map((client) =>
+      cell(readings.filter((reading) => reading.state === name && reading.client === client)),
     ),
   ]);
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [
-    `### ${title}`,
-    '',
-    ...[['state', ...clients], ['state', ...clients].map(() => '---'), ...rows].map(line),
-    '',
-  ].join('\n');
+  const head = ['state', ...names];
+  return [`### ${title}`, '', ...[head, head.map(() => '---'), ...rows].map(line), ''].join('\n');
 }
 
 const started = Date.now();
 const tables: string[] = [];
 const failures: Reading[] = [];
-async function add(title: string, lifeOf: LifeOf): Promise<void> {
-  const byClient = await readAll(lifeOf);
-  tables.push(table(title, byClient));
+let count = 0;
+async function add(title: string, options: LifeOptions): Promise<void> {
+  const readings = await readLife(CLIENTS, options);
+  count += readings.length;
+  tables.push(table(title, readings));
   process.stdout.write(`${tables.at(-1)}\n`);
-  for (const [client, readings] of byClient) {
-    for (const reading of readings.filter(({ result }) => result !== 'read')) {
-      failures.push(reading);
-      process.stdout.write(`${client}, ${reading.state}, ${reading.way}: ${reading.result}\n`);
-    }
+  for (const reading of readings.filter(({ result }) => result !== 'read')) {
+    const { client, state, way, result } = reading;
+    failures.push(reading);
+    process.stdout.write(`${client}, ${state}, ${way}: ${result}\n`);
   }
 }
 
-for (const { name, keys } of KEY_KINDS) await add(`A folder, ${name}`, () => ({ keys }));
+for (const { name, keys } of KEY_KINDS) await add(`A folder, ${name}`, { keys });
 {
   await using store = await startVersitygw();
   const [{ name, keys }] = KEY_KINDS;
   const { env } = store;
-  await add(`A bucket, ${name}`, (client) => ({
-    ...{ keys, env, url: store.storageUrl(client.replaceAll(' ', '-')) },
-  }));
+  await add(`A bucket, ${name}`, { keys, env, url: store.storageUrl('fleet') });
 }
 
 const seconds = Math.round((Date.now() - started) / 1000);
-const summary = `${CLIENTS.length} clients, ${STATES.length} states, ${tables.length} lives, ${failures.length} failures, ${seconds} s`;
+const summary = `${CLIENTS.length} clients, ${STATES.length} states, ${tables.length} lives, ${count} readings, ${failures.length} failures, ${seconds} s`;
 process.stdout.write(`${summary}\n`);
 if (values.write) {
   const [prose = ''] = (await readFile(PAGE, 'utf8')).split(MARK);

@@ -21,13 +21,13 @@ export function installedProgram(path: string, script: string): string {
 export function runProgram(
   program: string,
   argv: readonly string[],
-  options: { readonly cwd?: string } = {},
+  { cwd, env }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, argv, {
-      ...options,
+      cwd,
       // A proxy of the machine must not come between a client and the loopback server.
-      env: { ...process.env, NO_PROXY: '*', no_proxy: '*' },
+      env: { ...process.env, NO_PROXY: '*', no_proxy: '*', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const out: string[] = [];

@@ -6,12 +6,15 @@ import { serveStorage } from '../support/serve-storage.ts';
 import type { Client, Outcome } from './clients.ts';
 import { beginLife } from './life.ts';
 import type { Life, LifeOptions } from './life.ts';
+import type { State } from './state.ts';
 import { STATES } from './states.ts';
 
 /** How a client came to a state. */
-export type Way = 'first visit' | 'from the state before' | 'first visit, from files';
+export type Way =
+  'first visit' | 'from the state before' | 'first visit, from files' | `from root ${number}`;
 
 export type Reading = {
+  readonly client: string;
   readonly state: string;
   readonly way: Way;
   /** `read`, or why not. */
@@ -19,34 +22,55 @@ export type Reading = {
 };
 
 /**
- * One client beside a whole life of a repository: it visits every state (or only those named) for the first time, with what it
- * kept of the state before, and from files where it can.
+ * Clients beside a whole life of a repository: each visits every state (or only those named) for the first time, with what it
+ * kept of the state before, from files where it can, and from every past root where the state asks for it.
  */
 export async function readLife(
-  client: Client,
+  clients: readonly Client[],
   { states = null, ...options }: LifeOptions & { readonly states?: readonly string[] | null },
 ): Promise<readonly Reading[]> {
   await using life = await beginLife(options);
-  await using visitor = await openVisitor(client);
+  await using opened = new AsyncDisposableStack();
+  const visitors: (readonly [Client, Visitor])[] = [];
+  for (const client of clients) visitors.push([client, opened.use(await openVisitor(client))]);
   const readings: Reading[] = [];
-  for (const { name, make, shows } of STATES) {
-    await make(life);
+  for (const state of STATES) {
+    await state.make(life);
     const shown = JSON.stringify(await life.shown());
-    if (shown !== JSON.stringify(shows)) throw new Error(`${name} shows ${shown}`);
-    if (states !== null && !states.includes(name)) continue;
-    for (const way of waysOf(client, life)) {
-      readings.push({ state: name, way, result: await visitor.read(life, way) });
-    }
+    if (shown !== JSON.stringify(state.shows)) throw new Error(`${state.name} shows ${shown}`);
+    if (states !== null && !states.includes(state.name)) continue;
+    const expected = await life.expected();
+    const roots = await rootsOf(life, state);
+    const ofAll = visitors.map(async ([client, visitor]) => {
+      const read = async (way: Way, change: VisitChange) => {
+        const result = await visitor.read(life, way, change);
+        readings.push({ client: client.name, state: state.name, way, result });
+      };
+      for (const way of waysOf(client, life)) await read(way, { expected });
+      // What the root leads to is read above.
+      const manifest = new Map([...expected].filter(([name]) => name === 'manifest.json'));
+      for (const [index, firstRoot] of roots.entries()) {
+        await read(`from root ${index + 1}`, { expected: manifest, firstRoot });
+      }
+    });
+    await Promise.all(ofAll);
   }
   return readings;
 }
 
-function waysOf(client: Client, { url }: Life): readonly Way[] {
+/** How many ways a client can take to a state. */
+export function waysOf(client: Client, { url }: Pick<Life, 'url'>): readonly Way[] {
   return [
     'first visit',
     ...(client.remembers ? (['from the state before'] as const) : []),
     ...(client.readsFiles && url.startsWith('file:') ? (['first visit, from files'] as const) : []),
   ];
+}
+
+async function rootsOf(life: Life, { roots = 0 }: State): Promise<readonly Uint8Array[]> {
+  const files = [];
+  for (let version = 1; version <= roots; version += 1) files.push(await life.root(version));
+  return files;
 }
 
 export type Visitor = AsyncDisposable & {
@@ -74,7 +98,7 @@ export async function openVisitor(client: Client): Promise<Visitor> {
     const out = `${own}.out`;
     const common = { firstRoot, names, memory, out };
     if (way === 'first visit, from files') {
-      const url = pathToFileURL(join(life.workplace.folder, 'R')).href;
+      const url = pathToFileURL(join(life.workplace.folder, life.url.replace(/^file:/, ''))).href;
       const urls = { metadataUrl: `${url}/metadata`, targetsUrl: `${url}/targets` };
       return { out, outcome: await client.visit({ ...common, ...urls }) };
     }
@@ -87,7 +111,7 @@ export async function openVisitor(client: Client): Promise<Visitor> {
   return {
     async read(life, way, change = {}) {
       const expected = change.expected ?? (await life.expected());
-      const root = change.firstRoot ?? (await life.firstRoot());
+      const root = change.firstRoot ?? (await life.root(1));
       const { out, outcome } = await visit(life, way, [...expected.keys()], root);
       return resultOf(outcome, out, expected);
     },

@@ -85,7 +85,7 @@ describe.each(CLIENTS)('$name', (client) => {
     await using life = await setup();
     await using other = await setup();
     await using visitor = await openVisitor(client);
-    const firstRoot = await other.firstRoot();
+    const firstRoot = await other.root(1);
     const result = await visitor.read(life, 'first visit', { firstRoot });
     expect(result).not.toBe('read');
   });

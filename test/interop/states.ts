@@ -1,15 +1,8 @@
-import type { KeyTypes, Life, Shown } from './life.ts';
+import type { KeyTypes } from './life.ts';
+import type { State } from './state.ts';
+import { TRUST_STATES } from './trust-states.ts';
 
-/** A repository state by the name of what made it, on top of the state before it in the list. */
-export type State = {
-  readonly name: string;
-  readonly make: (life: Life) => Promise<unknown>;
-  /** What the manifest must say then, so that a state is what its name says. */
-  readonly shows: Shown;
-};
-
-/** One life of a repository, command by command. A new command that commits gets a line here. */
-export const STATES: readonly State[] = [
+const RELEASE_STATES: readonly State[] = [
   {
     name: 'fresh',
     make: (life) => life.init(),
@@ -68,6 +61,9 @@ export const STATES: readonly State[] = [
     shows: { rollouts: ['rolled-back', 'withdrawn'], offered: [] },
   },
 ];
+
+/** One life of a repository, command by command. A new command that commits gets a line here or in TRUST_STATES. */
+export const STATES: readonly State[] = [...RELEASE_STATES, ...TRUST_STATES];
 
 const all = (type: KeyTypes['root1']): KeyTypes => ({
   root1: type,
