@@ -47,6 +47,7 @@ export function requireSaneClock(
     {
       hints: [
         'is the clock right?',
+        'does this repository have an --expiry-policy? give it to every command that commits',
         'if so, the last one was wrong or the expiry policy is shorter now: tidegate repo refresh --allow-earlier-expiry',
       ],
     },

@@ -4,6 +4,7 @@ import type { Repository } from '../../adapters/repository/repository.ts';
 import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes } from '../../adapters/terminal/progress.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import { openStorageFor } from '../open-storage.ts';
 import type { Edited, EditMode, ReleaseEdit } from '../release-edit.ts';
 import { UsageError } from '../usage.ts';
@@ -15,6 +16,7 @@ export type ReleaseEditOptions = {
   readonly reason: string;
   readonly releaseKey?: readonly string[];
   readonly onlineKey?: readonly string[];
+  readonly expiryPolicy?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 };
@@ -29,6 +31,7 @@ export function addReleaseEditOptions(command: Command): Command {
     .requiredOption('--reason <text>', 'why, for those who read the document later')
     .option('--release-key <source...>', 'keys of the releases role')
     .option('--online-key <source...>', 'keys of rollouts, snapshot and timestamp')
+    .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
     .option('--dry-run', 'tell what would change and who would sign; needs no key')
     .option('--json', 'print the result as one line of JSON');
 }
@@ -45,8 +48,9 @@ export async function withRelease<T>(
   if (!dryRun && (releaseKey.length === 0 || onlineKey.length === 0)) {
     throw new UsageError('usage/option', 'give --release-key and --online-key, or --dry-run');
   }
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using storage = await openStorageFor(io, url, dryRun ? 'read' : 'write');
-  const repository = openRepository({ storage, now: io.now });
+  const repository = openRepository({ storage, now: io.now, expiry });
   if (dryRun) return change(repository, { kind: 'dry-run' });
   await using keys = new AsyncDisposableStack();
   const signers = [];

@@ -8,6 +8,7 @@ import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts'
 import type { Difference } from '../../core/import/difference.ts';
 import { isReleaseVersion } from '../../core/tuf/names.ts';
 import { isVersion } from '../../core/version.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import { Destination } from '../import/destination.ts';
 import { importRepository } from '../import/import.ts';
 import type { ImportOrder } from '../import/import.ts';
@@ -31,6 +32,7 @@ type Options = {
   readonly migrations: string;
   readonly releaseKey?: readonly string[];
   readonly onlineKey?: readonly string[];
+  readonly expiryPolicy?: string;
   readonly unsafeAllowExpired?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -53,6 +55,7 @@ export function repoImportCommand(io: Io): Command {
     .option('--migrations <copy|drop>', 'what becomes of migrations', 'copy')
     .option('--release-key <source...>', 'keys of the releases roles')
     .option('--online-key <source...>', 'keys of rollouts, snapshot and timestamp')
+    .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
     .option('--unsafe-allow-expired', 'import a source that may be an old state of itself')
     .option('--dry-run', 'verify and report; write nothing and open no key')
     .option('--json', 'print the report as one line of JSON')
@@ -74,13 +77,14 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
       'an import needs --release-key and --online-key; --dry-run needs none',
     );
   }
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using storage = await openStorageFor(io, url, order.isDryRun ? 'read' : 'write');
   await using keys = new AsyncDisposableStack();
   const signers = [];
   for (const source of order.isDryRun ? [] : [...releaseKey, ...onlineKey]) {
     signers.push(keys.use(await openSigner(source, io)));
   }
-  const repository = openRepository({ storage, now: io.now });
+  const repository = openRepository({ storage, now: io.now, expiry });
   const report = await importRepository(order, {
     destination: await Destination.open(repository, signers),
     now: io.now(),

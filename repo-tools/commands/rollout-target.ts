@@ -9,6 +9,7 @@ import type { RolloutView } from '../../core/rollout-view.ts';
 import type { RequestIds, RolloutControl } from '../control/control.ts';
 import { repositoryControl } from '../control/repository.ts';
 import { serverControl } from '../control/server.ts';
+import { expiryPolicyOption } from '../expiry-policy.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { rolloutLine } from './rollout-text.ts';
 import { printDryRun } from '../dry-run.ts';
@@ -18,6 +19,7 @@ export type TargetOptions = {
   readonly server?: string;
   readonly storage?: string;
   readonly onlineKey?: readonly string[];
+  readonly expiryPolicy?: string;
   readonly requestId?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -30,6 +32,7 @@ export function addChangeOptions(command: Command): Command {
       '--request-id <id>',
       'name for this change, 8 to 64 characters: given again, it is not done twice',
     )
+    .option('--expiry-policy <file>', 'with --storage: TOML with timestamp_expiration and the like')
     .option('--dry-run', 'with --storage: print what would be signed; open no key, write nothing');
 }
 
@@ -100,6 +103,7 @@ async function openRepositoryControl(
   if (access === 'change' && onlineKey.length === 0) {
     throw new UsageError('usage/option', '--storage needs --online-key to sign the change');
   }
+  const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorageFor(io, url, access === 'look' ? 'read' : 'write'));
   const signers = [];
@@ -107,7 +111,7 @@ async function openRepositoryControl(
     signers.push(opened.use(await openSigner(source, io)));
   }
   const control = repositoryControl({
-    ...{ storage, signers, now: io.now, by: actor(io), onPlan },
+    ...{ storage, signers, now: io.now, expiry, by: actor(io), onPlan },
     newRequestId: requestIds(options),
   });
   opened.move();

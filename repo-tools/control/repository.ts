@@ -10,6 +10,7 @@ import type { Signer } from '../../adapters/signing/signer.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { viewOf } from '../../core/rollout-view.ts';
+import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import { RolloutError } from '../../core/verb.ts';
 import type { Verb } from '../../core/verb.ts';
 import { EVERYONE_AT_ONCE } from '../../core/wave.ts';
@@ -21,6 +22,7 @@ export type RepositoryTarget = {
   /** Keys of the rollouts, snapshot and timestamp roles; none is needed only to look. */
   readonly signers: readonly Signer[];
   readonly now: () => Date;
+  readonly expiry: ExpiryPolicy;
   /** Whose verbs these are, as the history tells it. */
   readonly by: string;
   readonly newRequestId: RequestIds;
@@ -33,11 +35,12 @@ export function repositoryControl({
   storage,
   signers,
   now,
+  expiry,
   by,
   newRequestId,
   onPlan,
 }: RepositoryTarget): RolloutControl {
-  const repository = openRepository({ storage, now });
+  const repository = openRepository({ storage, now, expiry });
   const view = (rollout: Rollout) => viewOf(rollout, now(), { counts: null, failures: [] });
 
   async function apply(verb: Verb) {

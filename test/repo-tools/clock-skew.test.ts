@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { standStill } from '../support/kill-everywhere.ts';
 import { makeMemoryPlace } from '../support/memory-place.ts';
@@ -120,6 +122,32 @@ describe('a clock that is behind the one that signed last', () => {
     expect(mended.code).toBe(0);
     const after = await place.objects('file:R');
     expect((await runAt(right, publishArguments('1.1.0'), after)).code).toBe(0);
+  });
+});
+
+describe('an expiry policy under which timestamps live for five weeks', () => {
+  const policy = ['--expiry-policy', 'policy.toml'];
+  const commands = COMMANDS.map((argv) => ({ argv, command: argv.slice(0, 3).join(' ') }));
+
+  async function signedByPolicy(): Promise<Objects> {
+    const path = join(place.workplace.folder, 'policy.toml');
+    await writeFile(path, "timestamp_expiration = '5 weeks'\n");
+    await runAt(right, [...REFRESH, ...policy]);
+    return place.objects('file:R');
+  }
+
+  it.each(commands)('is kept by $command, if it is given the file', async ({ argv }) => {
+    const { code } = await runAt(right, [...argv, ...policy], await signedByPolicy());
+    const { 'metadata/timestamp.json': timestamp = new Uint8Array() } =
+      await place.objects('file:R');
+    const { signed } = JSON.parse(new TextDecoder().decode(timestamp));
+    expect([code, new Date(signed.expires)]).toEqual([0, daysFrom(right, 35)]);
+  });
+
+  it.each(commands)('is asked for by $command, if it is not given', async ({ argv }) => {
+    const { code, stderr, metadata } = await runAt(right, argv, await signedByPolicy());
+    expect([code, metadata]).toEqual([1, []]);
+    expect(stderr).toContain('--expiry-policy');
   });
 });
 

@@ -135,6 +135,17 @@ describe('tidegate repo import', () => {
     expect(await objects(place.workplace)).toEqual(before);
   });
 
+  it('lets metadata live as long as the expiry policy says', async () => {
+    await using place = await setup();
+    await writeFile(
+      join(place.workplace.folder, 'policy.toml'),
+      "timestamp_expiration = '5 weeks'\n",
+    );
+    await importJson(place.workplace, '--expiry-policy', 'policy.toml');
+    const { state } = await opened(place.workplace);
+    expect(state.timestamp.expires).toBe('2026-04-05T12:00:00Z');
+  });
+
   it('changes nothing the second time', async () => {
     await using place = await setup();
     await importJson(place.workplace);
