@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { KEY_SOURCES } from '../adapters/signing/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
 import { agentOnceCommand } from '../agent/commands/once.ts';
 import { agentProvisionCommand } from '../agent/commands/provision.ts';
@@ -135,9 +136,20 @@ function configure(command: Command, io: Io): void {
       write(text.replace(/^error: /, 'tidegate: error: '));
     },
   });
+  if (takesKeys(command)) {
+    command.addHelpText('after', ['\nA key is given as', ...KEY_SOURCES].join('\n  '));
+  }
   command.commands.forEach((child) => {
     configure(child, io);
   });
+}
+
+function takesKeys(command: Command): boolean {
+  const isAboutKeys = command.parent?.name() === 'key';
+  return (
+    command.options.some(({ flags }) => /[<=]source\b/.test(flags)) ||
+    (isAboutKeys && command.registeredArguments.some((argument) => argument.name() === 'source'))
+  );
 }
 
 /** Runs one command line (without `node` and the script) and returns the exit code; never throws. */

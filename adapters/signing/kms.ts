@@ -22,15 +22,18 @@ export async function openKmsSigner({
   source,
   keyName,
   env,
+  answerMs = ANSWER_MS,
 }: {
   readonly source: string;
   readonly keyName: string;
   readonly env: Environment;
+  /** How long each of the three attempts waits for an answer. */
+  readonly answerMs?: number;
 }): Promise<Signer> {
   if (!KEY_NAME.test(keyName)) {
     throw new SigningError('signing/source', 'aws-kms: must name a key, an ARN or alias/NAME');
   }
-  const client = new KMSClient(configuration(keyName, env));
+  const client = new KMSClient(configuration(keyName, { env, answerMs }));
   try {
     await regionOf(client, source);
     const key = keyFrom(
@@ -112,7 +115,10 @@ async function regionOf(client: KMSClient, source: string): Promise<void> {
   }
 }
 
-function configuration(keyName: string, env: Environment): KMSClientConfig {
+function configuration(
+  keyName: string,
+  { env, answerMs }: { readonly env: Environment; readonly answerMs: number },
+): KMSClientConfig {
   const endpoint = setting(env, 'AWS_ENDPOINT_URL_KMS') ?? setting(env, 'AWS_ENDPOINT_URL');
   const ofArn = keyName.startsWith('arn:') ? keyName.split(':')[3] : undefined;
   const region = ofArn ?? setting(env, 'AWS_REGION') ?? setting(env, 'AWS_DEFAULT_REGION');
@@ -134,7 +140,7 @@ function configuration(keyName: string, env: Environment): KMSClientConfig {
     maxAttempts: 3,
     requestHandler: {
       connectionTimeout: 10_000,
-      requestTimeout: ANSWER_MS,
+      requestTimeout: answerMs,
       throwOnRequestTimeout: true,
       logger: SILENT,
     },

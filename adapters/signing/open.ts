@@ -9,6 +9,13 @@ import type { Signer } from './signer.ts';
 
 export type OpenKeyOptions = SecretOptions;
 
+/** How a key is given, for people: one line for each kind of place. */
+export const KEY_SOURCES: readonly string[] = [
+  'file:PATH',
+  'aws-kms:KEY-ID, aws-kms:ARN or aws-kms:alias/NAME',
+  'pkcs11:token=NAME;object=NAME?module-path=FILE',
+];
+
 /** The private key that `file:PATH`, `aws-kms:KEY` or `pkcs11:URI` names, ready to sign. Throws SigningError. */
 export async function openSigner(source: string, options: OpenKeyOptions): Promise<Signer> {
   const { scheme, rest } = schemeOf(source);
@@ -67,10 +74,6 @@ function pathOf(path: string, { cwd }: OpenKeyOptions): string {
 
 function unknownSource(got: string): SigningError {
   return new SigningError('signing/source', `a key must be given by where it is, got ${got}`, {
-    hints: [
-      'file:PATH',
-      'aws-kms:KEY-ID, aws-kms:ARN or aws-kms:alias/NAME',
-      'pkcs11:token=NAME;object=NAME?module-path=FILE',
-    ],
+    hints: KEY_SOURCES,
   });
 }

@@ -1,90 +1,24 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { generateKeyPairSync } from 'node:crypto';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import { openKmsSigner } from '../../../adapters/signing/kms.ts';
 import { openSigner } from '../../../adapters/signing/open.ts';
+import { startKmsStandIn } from '../../support/kms-stand-in.ts';
+import type { KmsFault, KmsStandIn } from '../../support/kms-stand-in.ts';
 import { signerContract } from './signer-contract.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'tidegate-kms-'));
-const KEYS = {
-  rsa: { spec: 'RSA_2048', pair: generateKeyPairSync('rsa', { modulusLength: 2048 }) },
-  p256: { spec: 'ECC_NIST_P256', pair: generateKeyPairSync('ec', { namedCurve: 'P-256' }) },
-  p384: { spec: 'ECC_NIST_P384', pair: generateKeyPairSync('ec', { namedCurve: 'P-384' }) },
-};
-const PSS = ['-pkeyopt', 'rsa_padding_mode:pss', '-pkeyopt', 'rsa_pss_saltlen:digest'];
-const asked = z.object({
-  KeyId: z.string(),
-  Message: z.string().optional(),
-  MessageType: z.string().optional(),
-  SigningAlgorithm: z.string().optional(),
-});
-const ALGORITHMS: Readonly<Record<string, string>> = {
-  rsa: 'RSASSA_PSS_SHA_256',
-  p256: 'ECDSA_SHA_256',
-};
-const SCOPE = /Credential=test\/\d{8}\/eu-west-1\/kms\/aws4_request, .*Signature=[0-9a-f]{64}$/;
+const BYTES = Buffer.from('bytes');
+const ARN = 'arn:aws:kms:us-east-2:111122223333:key/p256';
+const THROTTLED: KmsFault = { exception: 'ThrottlingException', status: 400 };
+let shared: KmsStandIn;
 
-function answer(action: string, body: string): object {
-  const { KeyId, Message = '', MessageType, SigningAlgorithm } = asked.parse(JSON.parse(body));
-  const [name, key] = Object.entries(KEYS).find(([known]) => known === KeyId) ?? [];
-  if (name === undefined || key === undefined) return { __type: KeyId };
-  if (action === 'TrentService.GetPublicKey') {
-    const PublicKey = key.pair.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
-    return { KeySpec: key.spec, KeyUsage: 'SIGN_VERIFY', PublicKey };
-  }
-  const digest = Buffer.from(Message, 'base64');
-  const isDigest = MessageType === 'DIGEST' && digest.length === 32;
-  if (action !== 'TrentService.Sign' || !isDigest || SigningAlgorithm !== ALGORITHMS[name]) {
-    return { __type: 'ValidationException' };
-  }
-  const file = join(folder, name);
-  writeFileSync(file, key.pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  const options = ['-pkeyopt', 'digest:sha256', ...(name === 'rsa' ? PSS : [])];
-  // OpenSSL, since Node cannot sign a digest that was made elsewhere.
-  const signature = execFileSync('openssl', ['pkeyutl', '-sign', '-inkey', file, ...options], {
-    input: digest,
-  });
-  return { Signature: signature.toString('base64') };
-}
-
-const server = createServer((request, response) => {
-  const chunks: Buffer[] = [];
-  request.on('data', (chunk: Buffer) => chunks.push(chunk));
-  request.on('end', () => {
-    const isSigned = SCOPE.test(request.headers.authorization ?? '');
-    const result = isSigned
-      ? answer(String(request.headers['x-amz-target']), Buffer.concat(chunks).toString())
-      : { __type: 'IncompleteSignature' };
-    response.statusCode = '__type' in result ? 400 : 200;
-    response.setHeader('content-type', 'application/x-amz-json-1.1');
-    response.end(JSON.stringify(result));
-  });
-});
-let port = 0;
 beforeAll(async () => {
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  port = z.object({ port: z.number() }).parse(server.address()).port;
+  shared = await startKmsStandIn();
 });
-afterAll(() => {
-  server.close();
-  server.closeAllConnections();
-  rmSync(folder, { recursive: true });
+afterAll(async () => {
+  await shared[Symbol.asyncDispose]();
 });
 
-function open(name: string) {
-  const env = {
-    AWS_ENDPOINT_URL_KMS: `http://127.0.0.1:${port}`,
-    AWS_REGION: 'eu-west-1',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'secret',
-  };
-  return openSigner(`aws-kms:${name}`, { cwd: '/', env });
+function open(name: string, kms = shared) {
+  return openSigner(`aws-kms:${name}`, { cwd: '/', env: kms.env });
 }
 
 signerContract('AWS KMS, RSA', () => open('rsa'));
@@ -92,12 +26,107 @@ signerContract('AWS KMS, P-256', () => open('p256'));
 
 describe('openSigner of aws-kms:', () => {
   it.each([
-    ['p384', 'signing/unsupported'],
-    ['NotFoundException', 'signing/not-there'],
-    ['AccessDeniedException', 'signing/denied'],
-    ['DisabledException', 'signing/disabled'],
-    ['ThrottlingException', 'signing/unavailable'],
-  ])('refuses %s with %s', async (name, code) => {
-    await expect(open(name)).rejects.toMatchObject({ code });
+    ['a key on P-384', 'p384', 'signing/unsupported', 'ECC_NIST_P384'],
+    ['a key on secp256k1', 'secp256k1', 'signing/unsupported', 'ECC_SECG_P256K1'],
+    ['an RSA key for encryption', 'encrypts', 'signing/unsupported', 'ENCRYPT_DECRYPT'],
+    ['a symmetric key', 'symmetric', 'signing/unsupported', 'UnsupportedOperationException'],
+    ['a key that is not there', 'nope', 'signing/not-there', 'NotFoundException'],
+    ['a name that is none', 'alias/eu:p256', 'signing/source', 'must name a key'],
+  ])('refuses %s', async (_, name, code, message) => {
+    await expect(open(name)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(new RegExp(`^[^\\n]*${message}[^\\n]*$`)),
+    });
+  });
+
+  it.each([
+    ['AccessDeniedException', 400, 'signing/denied', 1],
+    ['UnrecognizedClientException', 400, 'signing/denied', 1],
+    ['ExpiredTokenException', 400, 'signing/denied', 1],
+    ['DisabledException', 400, 'signing/disabled', 1],
+    ['KMSInvalidStateException', 400, 'signing/disabled', 1],
+    ['ThrottlingException', 400, 'signing/unavailable', 3],
+    ['KMSInternalException', 500, 'signing/unavailable', 3],
+  ])('says one clear thing of %s, HTTP %i', async (exception, status, code, attempts) => {
+    await using kms = await startKmsStandIn();
+    const fault = { exception, status };
+    kms.fail('GetPublicKey', fault, fault, fault, fault);
+    await expect(open('p256', kms)).rejects.toMatchObject({
+      code,
+      message: `aws-kms:p256: GetPublicKey failed with ${exception} (HTTP ${status}): told by KMS`,
+    });
+    expect(kms.requests).toHaveLength(attempts);
+  });
+
+  it('takes the region from an ARN, whatever the environment says', async () => {
+    await using kms = await startKmsStandIn();
+    await using signer = await open(ARN, kms);
+    await signer.sign(BYTES);
+    expect(kms.requests).toEqual([
+      { action: 'GetPublicKey', region: 'us-east-2' },
+      { action: 'Sign', region: 'us-east-2' },
+    ]);
+  });
+
+  it('refuses to guess a region', async () => {
+    // The SDK's own sources must not know one either.
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE'])
+      delete process.env[name];
+    process.env['AWS_CONFIG_FILE'] = '/dev/null';
+    process.env['AWS_SHARED_CREDENTIALS_FILE'] = '/dev/null';
+    const { AWS_REGION: _, ...env } = shared.env;
+    const failure = openSigner('aws-kms:alias/root', { cwd: '/', env });
+    await expect(failure).rejects.toMatchObject({ code: 'signing/source' });
+  });
+
+  it('says that nobody listens there', async () => {
+    const kms = await startKmsStandIn();
+    await kms[Symbol.asyncDispose]();
+    await expect(open('p256', kms)).rejects.toMatchObject({
+      code: 'signing/unavailable',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+
+  it('gives up after three attempts that KMS does not answer in time', async () => {
+    await using kms = await startKmsStandIn();
+    kms.fail('GetPublicKey', 'silence', 'silence', 'silence', 'silence');
+    const { env } = kms;
+    const opened = openKmsSigner({ source: 'aws-kms:p256', keyName: 'p256', env, answerMs: 200 });
+    await expect(opened).rejects.toMatchObject({
+      code: 'signing/unavailable',
+      message: expect.stringMatching(/ETIMEDOUT|TimeoutError/),
+    });
+    expect(kms.requests).toHaveLength(3);
+  });
+});
+
+describe('sign of aws-kms:', () => {
+  it('signs when KMS throttles twice', async () => {
+    await using kms = await startKmsStandIn();
+    await using signer = await open('p256', kms);
+    kms.fail('Sign', THROTTLED, THROTTLED);
+    expect(await signer.sign(BYTES)).toMatch(/^30/);
+    expect(kms.requests.filter(({ action }) => action === 'Sign')).toHaveLength(3);
+  });
+
+  it('gives up when KMS throttles three times, and signs the next time', async () => {
+    await using kms = await startKmsStandIn();
+    await using signer = await open('p256', kms);
+    kms.fail('Sign', THROTTLED, THROTTLED, THROTTLED);
+    await expect(signer.sign(BYTES)).rejects.toMatchObject({ code: 'signing/unavailable' });
+    expect(kms.requests.filter(({ action }) => action === 'Sign')).toHaveLength(3);
+    expect(await signer.sign(BYTES)).toMatch(/^30/);
+  });
+
+  it('says it once when the key may be read but not used', async () => {
+    await using kms = await startKmsStandIn();
+    await using signer = await open('p256', kms);
+    kms.fail('Sign', { exception: 'AccessDeniedException', status: 400 });
+    await expect(signer.sign(BYTES)).rejects.toMatchObject({
+      code: 'signing/denied',
+      hints: ['signing needs kms:GetPublicKey and kms:Sign on this key'],
+    });
+    expect(kms.requests.filter(({ action }) => action === 'Sign')).toHaveLength(1);
   });
 });
