@@ -6,6 +6,7 @@ export type DifferenceCode =
   | 'import/version-twice'
   | 'import/target-missing'
   | 'import/not-selected'
+  | 'import/withdrawn'
   /** A version is imported under another name. */
   | 'import/version-mapped'
   /** No rollout is made, for one version or for the whole variant and arch. */

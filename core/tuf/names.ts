@@ -135,6 +135,15 @@ function platformName({ variant, arch }: Platform): string {
   return `${variant}-${arch}`;
 }
 
+/** The version whose image the target of this platform is, null for other targets. */
+export function versionOfImage(platform: Platform, target: string): string | null {
+  const prefix = `${platformName(platform)}-`;
+  const [, version = '', image = ''] =
+    /^(.+)-([^-.]+)(?:\.(?:lz4|zst))?$/.exec(target.slice(prefix.length)) ?? [];
+  const isImage = isImageName(image) && !RESERVED_IMAGE_NAMES.includes(image);
+  return target.startsWith(prefix) && isImage && isReleaseVersion(version) ? version : null;
+}
+
 function releaseName(release: Platform & { readonly version: string }): string {
   if (!isReleaseVersion(release.version)) {
     const rule = 'a semantic version without build metadata, at most 64 characters';

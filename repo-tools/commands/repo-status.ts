@@ -4,7 +4,9 @@ import type { RepositoryState } from '../../adapters/repository/repository.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { formatInstant } from '../../core/instant.ts';
+import { releasesRole, versionOfImage } from '../../core/tuf/names.ts';
 import { publishedReleases, roleExpiries, trustIn } from '../../core/tuf/repository-metadata.ts';
+import type { PublishedRelease } from '../../core/tuf/repository-metadata.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { print } from '../usage.ts';
 
@@ -33,12 +35,24 @@ async function status(io: Io, url: string, { json }: { readonly json?: boolean }
   const state = await openRepository({ storage, now: io.now }).load();
   const now = io.now();
   const roles = rolesOf(state, now);
-  const releases = publishedReleases(state);
+  const releases = publishedReleases(state).map((release) => ({
+    ...release,
+    isWithdrawn: isWithdrawn(state, release),
+  }));
   print(io, json, { roles, releases }, [
     ...roles.flatMap((role) => roleLines(role, now)),
     ...(releases.length === 0 ? ['no release is published yet'] : []),
-    ...releases.map(({ variant, arch, version }) => `release ${variant} ${arch} ${version}`),
+    ...releases.map(
+      ({ variant, arch, version, isWithdrawn: isGone }) =>
+        `release ${variant} ${arch} ${version}${isGone ? ' WITHDRAWN' : ''}`,
+    ),
   ]);
+}
+
+/** The document stays, but no image is listed with it any more. */
+function isWithdrawn({ delegated }: RepositoryState, release: PublishedRelease): boolean {
+  const targets = delegated.get(releasesRole(release))?.targets ?? {};
+  return !Object.keys(targets).some((name) => versionOfImage(release, name) === release.version);
 }
 
 function rolesOf(state: RepositoryState, now: Date): readonly RoleStatus[] {

@@ -38,7 +38,10 @@ export async function importPlatform(
   // Before the first byte: nothing is half imported for a release that cannot be.
   const published = new Map<PlannedRelease, Release | null>();
   for (const planned of plan.releases) published.set(planned, await destination.published(planned));
-  for (const planned of plan.releases) {
+  const withdrawn = plan.releases.filter((planned) => published.get(planned)?.withdrawn);
+  differences.push(...withdrawn.map((planned) => leftOut(planned, published.get(planned))));
+  const wanted = plan.releases.filter((planned) => !withdrawn.includes(planned));
+  for (const planned of wanted) {
     const there = published.get(planned) ?? null;
     const step = there === null ? await importRelease(planned, options) : ALREADY_THERE;
     if (there !== null) differences.push(...keptTerms(planned, there));
@@ -53,7 +56,7 @@ export async function importPlatform(
   }
   if (!isDryRun) {
     const reason = `imported from ${layout.metadata.url}`;
-    const { kept } = await destination.startRollouts(plan.releases, { now, by, reason });
+    const { kept } = await destination.startRollouts(wanted, { now, by, reason });
     for (const version of kept) {
       const text = 'it has a rollout here already, which is left as it is';
       differences.push({
@@ -177,6 +180,18 @@ function rolloutOf(planned: PlannedRelease, { now, by }: Options): ImportedRollo
     policy,
     tide: tideAt(rollout, now),
     rise: compareRises(planned.update.waves, running),
+  };
+}
+
+/** It was taken away here for good; whoever wants it back gives it another name. */
+function leftOut(planned: PlannedRelease, there: Release | null | undefined): Difference {
+  const { at = '', by = '', reason = '' } = there?.withdrawn ?? {};
+  return {
+    code: 'import/withdrawn',
+    platform: platformOf(planned),
+    version: planned.update.version,
+    text: `it was withdrawn here at ${at} by ${by}: ${reason}`,
+    data: { at, by, reason },
   };
 }
 

@@ -336,6 +336,18 @@ describe('tidegate release withdraw', () => {
     await workplace.must('repo', 'lint', 'file:R');
   });
 
+  it('is marked in the status of the repository', async () => {
+    await using workplace = await setup();
+    await workplace.must(...withdraw('1.10.0', ...KEYS));
+    const { releases } = JSON.parse(await workplace.must('repo', 'status', 'file:R', '--json'));
+    const marked = releases.filter(({ isWithdrawn }: { isWithdrawn: boolean }) => isWithdrawn);
+    expect(marked).toMatchObject([{ version: '1.10.0' }]);
+    expect(releases.length).toBeGreaterThan(1);
+    const words = await workplace.must('repo', 'status', 'file:R');
+    expect(words).toMatch(/1\.10\.0 WITHDRAWN$/m);
+    expect(words).toMatch(/1\.9\.0$/m);
+  });
+
   it('withdraws once only', async () => {
     await using workplace = await setup();
     await workplace.must(...withdraw('1.10.0', ...KEYS));

@@ -12,6 +12,7 @@ import {
   releasesPath,
   releasesRole,
   versionOfDocument,
+  versionOfImage,
 } from '../../../core/tuf/names.ts';
 
 const platform = { variant: 'aws-k8s-1.32', arch: 'x86_64' };
@@ -38,6 +39,11 @@ describe('the naming scheme', () => {
         expect(platformOfRole(releasesRole(some))).toEqual(some);
         const target = releaseDocumentTarget({ ...some, version: text });
         expect(versionOfDocument(some, target)).toBe(text);
+        expect(versionOfImage(some, target)).toBeNull();
+        for (const format of ['raw', 'lz4', 'zstd'] as const) {
+          const stored = imageTarget({ ...some, version: text, image: 'root', format });
+          expect(versionOfImage(some, stored)).toBe(text);
+        }
         expect(matchesPath(releasesPath(some), target)).toBe(true);
         expect(isTargetName(target) && isDelegatedRoleName(releasesRole(some))).toBe(true);
       }),

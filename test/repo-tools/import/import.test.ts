@@ -163,6 +163,25 @@ describe('tidegate repo import', () => {
     );
   });
 
+  it('leaves out what was withdrawn here, says so, and brings the rest', async () => {
+    await using place = await setup();
+    const old = ['--variant', 'aws-k8s-1.32', '--arch', 'x86_64', '--version', '1.44.0'];
+    await importJson(place.workplace, '--version', '1.44.0');
+    await place.workplace.must(
+      ...['release', 'withdraw', 'file:R', ...old, '--reason', 'leaks credentials', ...KEYS],
+    );
+    const report = await importJson(place.workplace);
+    expect(report.releases.map(({ version }: { version: string }) => version)).toEqual(['1.45.0']);
+    expect(report.differences).toContainEqual({
+      ...{ code: 'import/withdrawn', version: '1.44.0' },
+      platform: { variant: 'aws-k8s-1.32', arch: 'x86_64' },
+      text: expect.stringContaining('leaks credentials'),
+      data: expect.objectContaining({ reason: 'leaks credentials' }),
+    });
+    const { rollouts } = await opened(place.workplace);
+    expect(rollouts.map(({ release }) => release.version)).toEqual(['1.45.0']);
+  });
+
   it('carries on after it was interrupted, without fetching again what had come', async () => {
     await using place = await setup();
     const { folder } = place.workplace;
