@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { NO_TRUST_CHANGE } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import type { TrustFiles } from '../../core/tuf/role-keys.ts';
 import { rootTrust, trustedIdOf } from '../../core/tuf/verify.ts';
@@ -24,7 +25,10 @@ export function repoRecoverCommand(io: Io): Command {
       '--new-online-key <source...>',
       'keys of snapshot, timestamp and rollouts from now on',
     )
-    .option('--restart-role <role...>', 'more roles whose versions the attacker skipped ahead')
+    .option(
+      '--restart-role <role...>',
+      'targets or releases roles, if the attacker could sign and skipped them too',
+    )
     .addHelpText(
       'after',
       "\nExample:\n  tidegate repo recover file:repo --new-online-key file:online2.pem --reason 'stolen key' \\\n" +
@@ -59,9 +63,11 @@ async function recovery(
       `--new-online-key: hosts forget the versions they saw only if all keys are new, got ${old} again`,
     );
   }
+  // Who has the online key skips rollouts ahead too, maybe to the last number that there is.
+  const rollouts = trustIn(files, ROLLOUTS_ROLE) === null ? [] : [ROLLOUTS_ROLE];
   return {
     ...NO_TRUST_CHANGE,
     keys: rotation(files, rolesNamed('online'), { keys, threshold: 1 }),
-    restart: ['snapshot', 'timestamp', ...restartRole],
+    restart: [...new Set(['snapshot', 'timestamp', ...rollouts, ...restartRole])],
   };
 }

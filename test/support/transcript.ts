@@ -5,7 +5,10 @@ export type TranscriptStep = { readonly command: string; readonly shown: string 
 
 /** The commands (`$ …`, with what continues them) and outputs of all ```console blocks, in order. */
 export function readTranscript(markdown: string): readonly TranscriptStep[] {
-  const blocks = [...markdown.matchAll(/^```console\n(.*?)^```$/gms)].map(([, text = '']) => text);
+  // In a list they are indented.
+  const blocks = [...markdown.matchAll(/^( *)```console\n(.*?)^\1```$/gms)].map(
+    ([, indent = '', text = '']) => text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+  );
   const steps: { command: string; output: string[] }[] = [];
   for (const line of blocks.flatMap((block) => block.trimEnd().split('\n'))) {
     const last = steps.at(-1);
