@@ -7,6 +7,7 @@ import { isTargetName, releasesRole, versionOfDocument } from '../../core/tuf/na
 import type { Platform } from '../../core/tuf/names.ts';
 import { compareVersions } from '../../core/version.ts';
 import { AgentError } from '../errors.ts';
+import { anchorIdOf } from './anchor.ts';
 import { translateTufError } from './errors.ts';
 import { fetchSmall, MetadataFetcher } from './fetcher.ts';
 import type { FetchOptions } from './fetcher.ts';
@@ -56,9 +57,10 @@ const MAX_SMALL_TARGET_BYTES = 16 * 1024 * 1024;
  */
 export async function refreshRepository(options: TufOptions): Promise<VerifiedRepository> {
   const store = new TrustedStore(options.folder);
-  const memory = await store.read();
+  const { bytes, anchor } = await readAnchor(options.trustAnchor);
+  const memory = await store.readFor(anchor);
   const now = flooredTime(options.now(), memory.floor);
-  const chain = await readChain(options.trustAnchor, memory.metadata);
+  const chain = followRoots(bytes, memory.metadata.roots);
   const scratch = join(options.folder, 'scratch');
   await fillScratch(scratch, chain.latest, memory.metadata);
 
@@ -71,7 +73,8 @@ export async function refreshRepository(options: TufOptions): Promise<VerifiedRe
 
   let saved = JSON.stringify(memory.metadata);
   const save = async () => {
-    const metadata = await readScratch(scratch, chain.roots, fetcher, trusted);
+    const verifiedNow = await readScratch(scratch, chain.roots, fetcher, trusted);
+    const metadata = { ...verifiedNow, anchor };
     if (JSON.stringify(metadata) === saved) return;
     await store.writeMetadata(metadata);
     saved = JSON.stringify(metadata);
@@ -80,7 +83,7 @@ export async function refreshRepository(options: TufOptions): Promise<VerifiedRe
   try {
     await verified(fetcher, () => updater.refresh());
     requireDistinctKeys(trusted);
-    const floor = raisedFloor(memory.floor, trusted, now);
+    const floor = raisedFloor(memory.floor, trusted, { anchor, now });
     if (isRaised(memory.floor, floor)) await store.writeFloor(floor);
   } finally {
     // Also after a failure: TUF has every file that was verified remembered, so that none of them can be taken back.
@@ -120,15 +123,17 @@ export async function refreshRepository(options: TufOptions): Promise<VerifiedRe
   };
 }
 
-async function readChain(path: string, { roots }: TrustedMetadata) {
-  let anchor: Buffer;
+async function readAnchor(path: string) {
+  let bytes: Buffer;
   try {
-    anchor = await readFile(path);
+    bytes = await readFile(path);
   } catch (cause) {
     throw new AgentError('agent/config', `cannot read the trust anchor ${path}`, { cause });
   }
   try {
-    return followRoots(anchor, roots);
+    // Nothing is known yet but that it is signed by its own keys.
+    followRoots(bytes, {});
+    return { bytes, anchor: anchorIdOf(bytes) };
   } catch (cause) {
     throw new AgentError(
       'agent/config',

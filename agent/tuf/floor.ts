@@ -1,5 +1,6 @@
 import type { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { AgentError } from '../errors.ts';
+import type { AnchorId } from './anchor.ts';
 import type { Floor } from './trusted-store.ts';
 
 /** A clock that is behind by less than this is only badly set; time servers step that far. */
@@ -22,7 +23,11 @@ export function flooredTime(now: Date, floor: Floor): Date {
  * The floor that this verified metadata makes. Throws `agent/rollback` if any of it is below the floor before, except
  * that timestamp, snapshot and roles start anew when the root names other keys for timestamp or snapshot (TUF 5.3.11).
  */
-export function raisedFloor(before: Floor, trusted: TrustedMetadataStore, now: Date): Floor {
+export function raisedFloor(
+  before: Floor,
+  trusted: TrustedMetadataStore,
+  { anchor, now }: { readonly anchor: AnchorId; readonly now: Date },
+): Floor {
   const { root, timestamp, snapshot } = trusted;
   if (timestamp === undefined || snapshot === undefined) {
     throw new Error('a floor is made of metadata that was refreshed');
@@ -37,6 +42,7 @@ export function raisedFloor(before: Floor, trusted: TrustedMetadataStore, now: D
     timestamp: { version: timestamp.signed.version, keyIds: keyIds('timestamp') },
     snapshot: { version: snapshot.signed.version, keyIds: keyIds('snapshot') },
     roles: Object.fromEntries(roles),
+    anchor,
   };
   requireNotBelow('root', before.root, after.root);
   const isNewReign = (['timestamp', 'snapshot'] as const).some(

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readChecked, writeChecked } from '../durable.ts';
+import { anchorIdSchema, isOfAnotherRepository } from './anchor.ts';
+import type { AnchorId } from './anchor.ts';
 
 const metadataSchema = z
   .object({
@@ -8,6 +10,8 @@ const metadataSchema = z
     roles: z.record(z.string(), z.string()).readonly(),
     /** The roots after the anchor, by version. */
     roots: z.record(z.string(), z.string()).readonly(),
+    /** What it all was verified from. */
+    anchor: anchorIdSchema.optional(),
   })
   .readonly();
 
@@ -26,6 +30,7 @@ const floorSchema = z
     snapshot: versionSchema.readonly(),
     /** By role name, of the targets roles. */
     roles: z.record(z.string(), z.int()).readonly(),
+    anchor: anchorIdSchema.optional(),
   })
   .readonly();
 
@@ -79,6 +84,21 @@ export class TrustedStore {
       metadata: metadata.kind === 'value' ? metadata.value : NO_METADATA,
       floor: floor.kind === 'value' ? floor.value : NO_FLOOR,
       damaged: files.filter(isDamaged).map(({ path }) => path),
+    };
+  }
+
+  /**
+   * As `read`, without what belongs to another repository: an image with another trust anchor has left it behind. Only the
+   * time stays, which is the same everywhere.
+   */
+  async readFor(anchor: AnchorId): Promise<Remembered> {
+    const { metadata, floor, damaged } = await this.read();
+    const isOther = (known: AnchorId | undefined) =>
+      isOfAnotherRepository(anchor, known, metadata.roots);
+    return {
+      metadata: isOther(metadata.anchor) ? NO_METADATA : metadata,
+      floor: isOther(floor.anchor) ? { ...NO_FLOOR, latestMs: floor.latestMs } : floor,
+      damaged,
     };
   }
 
