@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openSigner } from '../../adapters/signing/open.ts';
+import { openStorage } from '../../adapters/storage/open.ts';
+import { fastForward, FORGED_VERSION } from '../support/fast-forward.ts';
 import { writePubsysRepository } from '../support/pubsys-repository.ts';
-import { fastForward, FORGED_VERSION } from './fast-forward.ts';
 import { OTHER_PLATFORM, PLATFORM } from './life.ts';
 import type { Life } from './life.ts';
 import type { State } from './state.ts';
@@ -73,7 +75,13 @@ export const TRUST_STATES: readonly State[] = [
   },
   {
     name: 'after a fast-forward attack',
-    make: fastForward,
+    make: async (life) => {
+      const { folder: cwd, env } = life.workplace;
+      const [source = ''] = life.keysOf('online');
+      await using thief = await openSigner(source, { cwd, env });
+      await using storage = await openStorage(life.url, { access: 'write', cwd, env });
+      await fastForward(storage, thief);
+    },
     shows,
   },
   {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import type { Repository } from '../../adapters/repository/repository.ts';
 import { commitVerbs, findRelease } from '../../adapters/repository/rollouts.ts';
+import type { Signer } from '../../adapters/signing/signer.ts';
 import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import { StorageError } from '../../adapters/storage/storage.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
@@ -58,6 +59,8 @@ export class HostWorld implements AsyncDisposable {
   readonly storage: Storage;
   readonly repository: Repository;
   readonly signers: ExampleSigners;
+  /** Keys that roles got later: commits of this world are signed with them too. */
+  readonly newSigners: Signer[] = [];
   now: Date;
   tamper: Tamper = () => null;
   /** What the update server answers; a number is a status. */
@@ -158,7 +161,7 @@ export class HostWorld implements AsyncDisposable {
     const target = releaseDocumentTarget({ ...platform, version });
     const { release, online } = this.signers;
     await this.repository.commit({
-      signers: [release, online],
+      signers: [release, online, ...this.newSigners],
       edit: () => ({
         roles: new Map([
           [
@@ -196,7 +199,7 @@ export class HostWorld implements AsyncDisposable {
 
   async verb(...verbs: readonly Verb[]): Promise<readonly Rollout[]> {
     const { rollouts, rejected } = await commitVerbs(this.repository, {
-      signers: [this.signers.online],
+      signers: [this.signers.online, ...this.newSigners],
       verbs,
       now: this.now,
     });
@@ -224,7 +227,7 @@ export class HostWorld implements AsyncDisposable {
   async signManifest(manifest: object): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(manifest));
     await this.repository.commit({
-      signers: [this.signers.online],
+      signers: [this.signers.online, ...this.newSigners],
       edit: () => ({
         roles: new Map([['rollouts', { replace: [{ name: 'manifest.json', bytes }] }]]),
       }),

@@ -1,13 +1,12 @@
 import { metadataObject, TIMESTAMP_OBJECT } from '../../adapters/repository/objects.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import { signMetadata } from '../../adapters/repository/sign.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
-import { openStorage } from '../../adapters/storage/open.ts';
+import type { Signer } from '../../adapters/signing/signer.ts';
+import type { Storage } from '../../adapters/storage/storage.ts';
 import { metaFile } from '../../core/tuf/edit.ts';
 import type { Metadata } from '../../core/tuf/metadata.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import { contentOf } from '../../core/tuf/verify.ts';
-import type { Life } from './life.ts';
 
 /** What the attack skips to: more than a signed 32-bit number holds. */
 export const FORGED_VERSION = 2 ** 31;
@@ -16,11 +15,7 @@ export const FORGED_VERSION = 2 ** 31;
  * What a thief of the online key does to freeze a fleet for ever: rollouts, snapshot and timestamp as they are, under a
  * version so high that nothing honest can follow.
  */
-export async function fastForward(life: Life): Promise<void> {
-  const { folder: cwd, env } = life.workplace;
-  const [source = ''] = life.keysOf('online');
-  await using thief = await openSigner(source, { cwd, env });
-  await using storage = await openStorage(life.url, { access: 'write', cwd, env });
+export async function fastForward(storage: Storage, thief: Signer): Promise<void> {
   const state = await openRepository({ storage, now: () => new Date() }).load();
   const sign = async (role: string, signed: Metadata) => {
     const trust = trustIn(state, role);
