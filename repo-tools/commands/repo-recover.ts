@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { NO_TRUST_CHANGE } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
+import { loadState } from '../../adapters/repository/load.ts';
+import { findOpenProposal } from '../../adapters/repository/open-proposal.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
@@ -8,8 +10,10 @@ import type { TrustFiles } from '../../core/tuf/role-keys.ts';
 import { rootTrust, trustedIdOf } from '../../core/tuf/verify.ts';
 import { addCeremonyOptions, rolesNamed } from '../ceremony/options.ts';
 import type { CeremonyOptions } from '../ceremony/options.ts';
-import { proposeChange } from '../ceremony/propose.ts';
+import { newerFiles } from '../ceremony/newer-files.ts';
+import { proposeChange, trustedRootOption } from '../ceremony/propose.ts';
 import { openPublicKeys, rotation } from '../ceremony/rotation.ts';
+import { openStorageFor } from '../open-storage.ts';
 import { UsageError } from '../usage.ts';
 
 type Options = CeremonyOptions & {
@@ -34,10 +38,30 @@ export function repoRecoverCommand(io: Io): Command {
       "\nExample:\n  tidegate repo recover file:repo --new-online-key file:online2.pem --reason 'stolen key' \\\n" +
         '    --sign-with file:root1.pem file:root2.pem file:targets.pem --online-key file:online2.pem',
     )
-    .action((storage: string, options: Options) =>
-      proposeChange(io, storage, options, (files) => recovery(io, files, options)),
-    );
+    .action(async (storage: string, options: Options) => {
+      await warnOfOldFiles(io, storage, options);
+      await proposeChange(io, storage, options, (files) => recovery(io, files, options));
+    });
   return addCeremonyOptions(command);
+}
+
+/** Hosts will forget what they saw: whatever the published snapshot names is theirs from then on, however old it is. */
+async function warnOfOldFiles(io: Io, url: string, { root }: Options): Promise<void> {
+  await using storage = await openStorageFor(io, url, 'read');
+  // A change that was interrupted has left newer files of its own.
+  if ((await findOpenProposal(storage)) !== null) return;
+  const trustedRoot = (await trustedRootOption(io, root)) ?? null;
+  const { state } = await loadState({ storage, cache: new Map(), trustedRoot });
+  const files = await newerFiles(storage, state);
+  for (const { role, published, newer } of files) {
+    io.stderr.write(
+      `tidegate: warning: hosts will have ${role} in version ${published}, although version ${newer} was signed\n`,
+    );
+  }
+  if (files.length === 0) return;
+  io.stderr.write(
+    'tidegate: hint: if that was published before the theft, put the last good timestamp.json back first\n',
+  );
 }
 
 async function recovery(

@@ -1,4 +1,4 @@
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { openStorage } from '../../adapters/storage/open.ts';
@@ -98,10 +98,11 @@ describe('repo recover after the online key was stolen', () => {
     await workplace.must('repo', 'verify', 'file:R');
   });
 
-  it('publishes the old releases that the thief brought back, if nobody puts the good timestamp back', async () => {
+  it('warns of old releases that the thief brought back, and publishes them', async () => {
     await using workplace = await setup();
     await bringOldReleasesBack(workplace);
-    await workplace.must(...RECOVER);
+    const { code, stderr } = await workplace.run(...RECOVER);
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining(RELEASES) });
     expect(await releasesIn(workplace)).toEqual(['1.0.0']);
   });
 
@@ -113,10 +114,24 @@ describe('repo recover after the online key was stolen', () => {
     const compared = await workplace.run('repo', 'verify', 'file:R', '--since', 'copy');
     expect(compared).toMatchObject({ code: 70, stderr: expect.stringContaining(RELEASES) });
     await putGoodTimestampBack(workplace);
-    await workplace.must(...RECOVER);
+    expect(await workplace.run(...RECOVER)).toMatchObject({ code: 0, stderr: '' });
     expect(await releasesIn(workplace)).toEqual(['1.0.0', '1.1.0']);
     expect(await client.read(IMAGE_OF_1_0_0, IMAGE_OF_1_1_0)).toEqual([null, 'boot image 1.1.0']);
     await workplace.must('repo', 'verify', 'file:R', '--since', 'copy');
+  });
+
+  it('does not warn of a newer file that the role has not signed', async () => {
+    await using workplace = await setup();
+    const { folder } = workplace;
+    const [published] = (await readdir(join(folder, 'R/metadata'))).filter((name) =>
+      name.endsWith(`${RELEASES}.json`),
+    );
+    const bytes = await readFile(join(folder, 'R/metadata', published ?? ''), 'utf8');
+    const forged = bytes.replace(/"version":\d+\}/, '"version":77}');
+    expect(forged).not.toBe(bytes);
+    await writeFile(join(folder, `R/metadata/77.${RELEASES}.json`), forged);
+    await writeFile(join(folder, `R/metadata/78.${RELEASES}.json`), 'nothing');
+    expect(await workplace.run(...RECOVER)).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('mends a snapshot that names what is not there, from the good timestamp', async () => {
