@@ -1,5 +1,5 @@
 import { Updater } from 'tuf-js';
-import type { Fetcher } from 'tuf-js';
+import type { Config, Fetcher } from 'tuf-js';
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 
 export type UpdaterOptions = {
@@ -9,6 +9,8 @@ export type UpdaterOptions = {
   readonly fetcher: Fetcher;
   /** TUF 5.1: the one time for the whole refresh. tuf-js by itself would read the system's clock. */
   readonly now: Date;
+  /** How long files may be, where those of tuf-js are too short. */
+  readonly limits?: Partial<Config>;
 };
 
 export type OpenUpdater = {
@@ -21,11 +23,13 @@ export type OpenUpdater = {
  * tuf-js with a given time. Its trusted set and reference time are private in its types only; the pinned version is held to
  * them by the tests of expiry. Throws what tuf-js throws for a root that is none.
  */
-export function openUpdater({ folder, metadataUrl, fetcher, now }: UpdaterOptions): OpenUpdater {
+export function openUpdater(options: UpdaterOptions): OpenUpdater {
+  const { folder, metadataUrl, fetcher, now, limits = {} } = options;
   const updater = new Updater({
     metadataDir: folder,
     metadataBaseUrl: metadataUrl.replace(/\/$/, ''),
     fetcher,
+    config: limits,
   });
   const trusted: unknown = Reflect.get(updater, 'trustedSet');
   if (!(trusted instanceof TrustedMetadataStore)) throw new Error('tuf-js has no trustedSet');

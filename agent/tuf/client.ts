@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Updater } from 'tuf-js';
-import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
+import type { TrustedMetadataStore } from 'tuf-js/dist/store.js';
+import { openUpdater } from '../../adapters/tuf-js/updater.ts';
 import { isTargetName, releasesRole, versionOfDocument } from '../../core/tuf/names.ts';
 import type { Platform } from '../../core/tuf/names.ts';
 import { compareVersions } from '../../core/version.ts';
@@ -65,11 +65,10 @@ export async function refreshRepository(options: TufOptions): Promise<VerifiedRe
   await fillScratch(scratch, chain.latest, memory.metadata);
 
   const fetcher = new MetadataFetcher(options);
-  const { updater, trusted } = await verified(fetcher, () =>
-    openUpdater(scratch, fetcher, options),
+  const { metadataUrl } = options;
+  const { updater, trusted } = await verified(fetcher, async () =>
+    openUpdater({ folder: scratch, metadataUrl, fetcher, now }),
   );
-  // tuf-js would read the system's clock by itself, and knows no floor. TUF 5.1: one time for the whole refresh.
-  if (!Reflect.set(trusted, 'referenceTime', now)) throw new Error('tuf-js has no referenceTime');
 
   let saved = JSON.stringify(memory.metadata);
   const save = async () => {
@@ -156,18 +155,6 @@ async function fillScratch(scratch: string, root: Buffer, { roles }: TrustedMeta
 /** tuf-js names its files like this. */
 function fileOf(role: string): string {
   return `${encodeURIComponent(role)}.json`;
-}
-
-async function openUpdater(scratch: string, fetcher: MetadataFetcher, { metadataUrl }: TufOptions) {
-  const updater = new Updater({
-    metadataDir: scratch,
-    metadataBaseUrl: metadataUrl.replace(/\/$/, ''),
-    fetcher,
-  });
-  // Private in its types only; the pinned version is held to this by the tests of expiry and of the floor.
-  const trusted: unknown = Reflect.get(updater, 'trustedSet');
-  if (!(trusted instanceof TrustedMetadataStore)) throw new Error('tuf-js has no trustedSet');
-  return { updater, trusted };
 }
 
 /** What tuf-js has verified and kept; roots only as far as they are trusted. */

@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BaseFetcher, Updater } from 'tuf-js';
+import { BaseFetcher } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
-import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { z } from 'zod';
 import { StorageError } from '../../adapters/storage/storage.ts';
+import { openUpdater } from '../../adapters/tuf-js/updater.ts';
 import type { SourceTarget } from '../../core/import/listing.ts';
 import type { SourceLayout } from './layout.ts';
 import { refuseRepeatedKeys } from './repeated-keys.ts';
@@ -89,19 +89,14 @@ async function followIn(
   return guarded(async () => {
     refuseRepeatedKeys('the given root', root);
     await writeFile(join(folder, 'root.json'), root);
-    const updater = new Updater({
-      metadataDir: folder,
-      metadataBaseUrl: BASE_URL + layout.prefix.slice(0, -1),
+    const { updater } = openUpdater({
+      folder,
+      metadataUrl: BASE_URL + layout.prefix,
       fetcher: new SourceFetcher(layout.metadata),
-      config: LIMITS,
+      // Nothing is expired at the beginning of time.
+      now: unsafeAllowExpired ? new Date(0) : now,
+      limits: LIMITS,
     });
-    // tuf-js would read the system's clock by itself. Nothing is expired at the beginning of time.
-    const trusted: unknown = Reflect.get(updater, 'trustedSet');
-    if (!(trusted instanceof TrustedMetadataStore)) throw new Error('tuf-js has no trustedSet');
-    const referenceTime = unsafeAllowExpired ? new Date(0) : now;
-    if (!Reflect.set(trusted, 'referenceTime', referenceTime)) {
-      throw new Error('tuf-js has no referenceTime');
-    }
     await updater.refresh();
     const files = await Promise.all(
       ['root', 'timestamp', 'snapshot', 'targets'].map(async (role) => {
