@@ -6,6 +6,7 @@ import { beginLife } from './life.ts';
 import type { Life } from './life.ts';
 import { openVisitor } from './reading.ts';
 import { KEY_KINDS } from './states.ts';
+import { recover, skipAhead } from './trust-states.ts';
 
 // Without these the suites that read could not fail: what a thief of the storage changes is refused by every client.
 
@@ -103,5 +104,19 @@ describe.each(CLIENTS.filter(({ remembers }) => remembers))('$name', (client) =>
     await writeFile(timestamp, old);
     const result = await visitor.read(life, 'from the state before', { expected });
     expect(result).not.toBe('read');
+  });
+
+  it('believes nothing below 2^31 once a thief of the online key was there, until recover', async () => {
+    await using life = await setup();
+    await using visitor = await openVisitor(client);
+    const timestamp = await newest(life, 'metadata', 'timestamp.json');
+    const honest = await readFile(timestamp);
+    await skipAhead(life);
+    await expect(visitor.read(life, 'from the state before')).resolves.toBe('read');
+    await writeFile(timestamp, honest);
+    const frozen = await visitor.read(life, 'from the state before');
+    expect(frozen).not.toBe('read');
+    await recover(life);
+    await expect(visitor.read(life, 'from the state before')).resolves.toBe('read');
   });
 });

@@ -75,32 +75,12 @@ export const TRUST_STATES: readonly State[] = [
   },
   {
     name: 'after a fast-forward attack',
-    make: async (life) => {
-      const { folder: cwd, env } = life.workplace;
-      const [source = ''] = life.keysOf('online');
-      await using thief = await openSigner(source, { cwd, env });
-      await using storage = await openStorage(life.url, { access: 'write', cwd, env });
-      await fastForward(storage, thief);
-    },
+    make: skipAhead,
     shows,
   },
   {
     name: 'after recover',
-    make: async (life) => {
-      const keys = await life.newKeys('online');
-      await life.change(
-        'recover',
-        life.url,
-        '--new-online-key',
-        ...keys,
-        '--restart-role',
-        'rollouts',
-      );
-      const { roles }: { readonly roles: readonly { role: string; version: number }[] } =
-        JSON.parse(await life.run('repo', 'status', life.url, '--json'));
-      const forged = roles.find(({ version }) => version >= FORGED_VERSION);
-      if (forged !== undefined) throw new Error(`${forged.role} did not start again`);
-    },
+    make: recover,
     shows,
   },
   {
@@ -137,6 +117,27 @@ export const TRUST_STATES: readonly State[] = [
     shows: { rollouts: ['rolled-back', 'withdrawn', 'running'], offered: ['1.44.0'] },
   },
 ];
+
+/** What a thief of the online key does. */
+export async function skipAhead(life: Life): Promise<void> {
+  const { folder: cwd, env } = life.workplace;
+  const [source = ''] = life.keysOf('online');
+  await using thief = await openSigner(source, { cwd, env });
+  await using storage = await openStorage(life.url, { access: 'write', cwd, env });
+  await fastForward(storage, thief);
+}
+
+/** Throws if a role did not start again. */
+export async function recover(life: Life): Promise<void> {
+  const keys = await life.newKeys('online');
+  const restart = ['--restart-role', 'rollouts'];
+  await life.change('recover', life.url, '--new-online-key', ...keys, ...restart);
+  const { roles }: { readonly roles: readonly { role: string; version: number }[] } = JSON.parse(
+    await life.run('repo', 'status', life.url, '--json'),
+  );
+  const forged = roles.find(({ version }) => version >= FORGED_VERSION);
+  if (forged !== undefined) throw new Error(`${forged.role} did not start again`);
+}
 
 function platformKeys(life: Life, platform: string): readonly string[] {
   return life.keysOf('release').map((key) => `${platform}=${key}`);
