@@ -169,6 +169,10 @@ describe('a repository that tuftool made', () => {
       const online = ['--online-key', 'file:online.pem'];
       const platform = ['--variant', PLATFORM.variant, '--arch', PLATFORM.arch];
       await writeImages(workplace, '1.2.0');
+      // Its timestamp lives longer than ours, as if our clock were behind.
+      await workplace.must(
+        ...['repo', 'refresh', 'file:repo', '--key', 'file:online.pem', '--allow-earlier-expiry'],
+      );
       await workplace.must(
         ...['publish', 'file:repo', ...platform, '--version', '1.2.0'],
         ...['--image', 'boot=b.img', '--image', 'root=r.img.zst', '--image', 'hash=h.img'],

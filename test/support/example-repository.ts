@@ -2,9 +2,11 @@ import { initRepository } from '../../adapters/repository/init.ts';
 import type { InitOptions } from '../../adapters/repository/init.ts';
 import { readObject } from '../../adapters/repository/objects.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import type { Repository } from '../../adapters/repository/repository.ts';
+import type { Repository, RepositoryOptions } from '../../adapters/repository/repository.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
+import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
+import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import { releasesRole } from '../../core/tuf/names.ts';
 import { exampleSigner } from './example-keys.ts';
 
@@ -61,7 +63,17 @@ export async function exampleRepository(
   return { repository: openPatient(storage), signers, firstRoot: bytes };
 }
 
+const YEAR_MS = 366 * 24 * 60 * 60 * 1000;
+/** For repositories that others made, whose timestamps live longer than ours. */
+export const YEARLY: ExpiryPolicy = {
+  ...DEFAULT_EXPIRY_POLICY,
+  timestamp: { lifetimeMs: YEAR_MS, renewalMs: YEAR_MS / 2 },
+};
+
 /** As another process would open it. */
-export function openPatient(storage: Storage): Repository {
-  return openRepository({ storage, now: () => NOW, sleep: async () => {} });
+export function openPatient(
+  storage: Storage,
+  options: Pick<RepositoryOptions, 'expiry'> = {},
+): Repository {
+  return openRepository({ storage, now: () => NOW, sleep: async () => {}, ...options });
 }

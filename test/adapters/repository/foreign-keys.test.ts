@@ -7,7 +7,13 @@ import { DEFAULT_EXPIRY_POLICY } from '../../../core/tuf/lifetimes.ts';
 import { roleExpiries } from '../../../core/tuf/repository-metadata.ts';
 import { keyId } from '../../../core/tuf/keys.ts';
 import { repositoryObjects, set } from '../../support/broken-repositories.ts';
-import { exampleSigners, NOW, openPatient, RELEASES } from '../../support/example-repository.ts';
+import {
+  exampleSigners,
+  NOW,
+  openPatient,
+  RELEASES,
+  YEARLY,
+} from '../../support/example-repository.ts';
 import { openTufClient } from '../../support/tuf-client.ts';
 
 /** As tuftool writes it: PEM without its last line break, and a keytype of its own for P-256. */
@@ -31,7 +37,7 @@ async function setup() {
   const { bytes } = await readObject(storage, 'metadata/1.root.json', 100_000);
   return {
     storage,
-    repository: openPatient(storage),
+    repository: openPatient(storage, { expiry: YEARLY }),
     signers: await exampleSigners(),
     root: bytes,
   };
@@ -65,7 +71,7 @@ describe('a repository whose keys are written as tuftool writes them', () => {
       edit: () => editOf(RELEASES, image, 'image'),
     });
     expect(await client.read('manifest.json', image)).toEqual(['next', 'image']);
-    expect(await openPatient(storage).load()).toEqual(await repository.load());
+    expect(await openPatient(storage, { expiry: YEARLY }).load()).toEqual(await repository.load());
   });
 
   it('is not gone on with by other keys, which are named by the ids that they have there', async () => {

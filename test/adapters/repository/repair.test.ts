@@ -9,7 +9,12 @@ import { metaFile } from '../../../core/tuf/edit.ts';
 import { lint } from '../../../core/tuf/lint.ts';
 import type { Metadata, MetaFile } from '../../../core/tuf/metadata.ts';
 import { contentOf, rootTrust } from '../../../core/tuf/verify.ts';
-import { exampleRepository, openPatient, RELEASES } from '../../support/example-repository.ts';
+import {
+  exampleRepository,
+  openPatient,
+  RELEASES,
+  YEARLY,
+} from '../../support/example-repository.ts';
 
 /** What a tool writes that follows no profile: clients of some kinds refuse it. */
 const FRACTION = { expires: '2041-01-01T00:00:00.936813246Z' };
@@ -55,7 +60,7 @@ async function setup(flaws: Flaws) {
     { ...timestamp, version: 2, meta: { 'snapshot.json': named }, ...flaws.timestamp },
     online('timestamp'),
   );
-  return { repository: openPatient(storage), signers };
+  return { repository: openPatient(storage, { expiry: YEARLY }), signers };
 }
 
 async function put(
