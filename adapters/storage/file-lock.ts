@@ -12,6 +12,9 @@ const MAY_NOT_OPEN: ReadonlySet<number> = new Set([3, 8, 14, 23]);
 const LONGEST_PAUSE_MS = 12;
 const DEFAULT_PATIENCE_MS = 30_000;
 
+/** Every lock that is held. An action that waits for what nobody else refers to would be collected, and its lock with it. */
+const LOCKS = new Set<DatabaseSync>();
+
 /**
  * Runs `action` while no other process, and nothing else in this one, holds the lock of this file; the file's folder
  * exists. Gives up with `storage/unavailable` after `patienceMs`.
@@ -26,9 +29,11 @@ export async function withFileLock<T>(
   { patienceMs = DEFAULT_PATIENCE_MS }: { readonly patienceMs?: number } = {},
 ): Promise<T> {
   const held = await acquire(file, Date.now() + patienceMs);
+  LOCKS.add(held);
   try {
     return await action();
   } finally {
+    LOCKS.delete(held);
     held.close();
   }
 }
