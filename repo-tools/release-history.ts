@@ -1,4 +1,5 @@
 import { findObject, targetObject } from '../adapters/repository/objects.ts';
+import { MAX_SMALL_TARGET_BYTES } from '../adapters/repository/targets.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
 import { diffTerms } from '../core/release-terms.ts';
 import type { TermChange } from '../core/release-terms.ts';
@@ -11,9 +12,6 @@ import { contentOf } from '../core/tuf/verify.ts';
 export type AmendmentRecord = NonNullable<Release['amended']>[number] & {
   readonly changes: readonly TermChange[] | null;
 };
-
-/** As `readTarget` of a repository allows for a release document. */
-const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
 /** The amendments of a published release, oldest first, read from the documents that they replaced. */
 export async function readAmendments(
@@ -37,7 +35,7 @@ async function findDocument(
   sha256: string,
 ): Promise<Release | null> {
   const name = targetObject(releaseDocumentTarget(release), sha256);
-  const found = await findObject(storage, name, MAX_DOCUMENT_BYTES);
+  const found = await findObject(storage, name, MAX_SMALL_TARGET_BYTES);
   if (found === null || contentOf(found.bytes).hashes.sha256 !== sha256) return null;
   return parseRelease(found.bytes);
 }

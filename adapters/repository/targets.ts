@@ -25,7 +25,7 @@ export type ListedTarget = {
 };
 
 /** Small targets are read whole into memory; images never are. */
-const MAX_SMALL_TARGET_BYTES = 16 * 1024 * 1024;
+export const MAX_SMALL_TARGET_BYTES = 16 * 1024 * 1024;
 
 /**
  * Puts a large target under its content address, before any metadata names it. Costs nothing if it is there already.

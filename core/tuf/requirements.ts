@@ -1,7 +1,8 @@
 import type { Key } from './keys.ts';
-import type { RootMetadata, TargetsMetadata } from './metadata.ts';
+import type { RootMetadata } from './metadata.ts';
 import type { Proposal } from './proposal.ts';
 import { trustIn } from './repository-metadata.ts';
+import type { TrustFiles } from './role-keys.ts';
 import { rootTrust, signersOf, trustedIdOf } from './verify.ts';
 import type { RoleTrust } from './verify.ts';
 
@@ -61,10 +62,7 @@ export function signableBy(proposal: Proposal, key: Key): ReadonlyMap<string, re
 }
 
 /** Root and targets as they are after the proposal. */
-export function trustFilesOf({ base, root, targets }: Proposal): {
-  readonly root: RootMetadata;
-  readonly targets: TargetsMetadata;
-} {
+export function trustFilesOf({ base, root, targets }: Proposal): TrustFiles {
   const rootFile = root ?? base?.root;
   const targetsFile = targets ?? base?.targets;
   if (rootFile === undefined || targetsFile === undefined) {
