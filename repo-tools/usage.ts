@@ -30,13 +30,18 @@ export function durationOption(name: string, text: string): number {
   }
 }
 
-/** The text of a file that an option names, relative to the folder the command was called in. */
-export async function readOptionFile(io: Io, name: string, path: string): Promise<string> {
+/** The bytes of a file that an option names, relative to the folder the command was called in. */
+export async function readOptionBytes(io: Io, name: string, path: string): Promise<Buffer> {
   try {
-    return await readFile(resolve(io.cwd, path), 'utf8');
+    return await readFile(resolve(io.cwd, path));
   } catch (cause) {
     throw new UsageError('usage/file', `${name}: cannot read ${path}`, { cause });
   }
+}
+
+/** As `readOptionBytes`, as text. */
+export async function readOptionFile(io: Io, name: string, path: string): Promise<string> {
+  return (await readOptionBytes(io, name, path)).toString();
 }
 
 /** Prints a result: one JSON value on one line for machines, else lines for people. */

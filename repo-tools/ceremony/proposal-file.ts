@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, lstat, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, lstat, open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
@@ -13,7 +13,7 @@ import {
 import type { Proposal } from '../../core/tuf/proposal.ts';
 import { parseRoot } from '../../core/tuf/metadata.ts';
 import type { RootMetadata } from '../../core/tuf/metadata.ts';
-import { UsageError } from '../usage.ts';
+import { readOptionBytes, UsageError } from '../usage.ts';
 
 /** One proposal from the files that came back from the people who signed. Throws ProposalError if they are different ones. */
 export async function readProposals(io: Io, paths: readonly string[]): Promise<Proposal> {
@@ -94,11 +94,7 @@ async function readProposal(io: Io, path: string): Promise<Proposal> {
 }
 
 async function readBytes(io: Io, option: string, path: string): Promise<Uint8Array> {
-  try {
-    const bytes = await readFile(resolve(io.cwd, path));
-    if (bytes.length <= MAX_PROPOSAL_BYTES) return bytes;
-  } catch (cause) {
-    throw new UsageError('usage/file', `${option}: cannot read ${path}`, { cause });
-  }
+  const bytes = await readOptionBytes(io, option, path);
+  if (bytes.length <= MAX_PROPOSAL_BYTES) return bytes;
   throw new UsageError('usage/file', `${option}: ${path} is too long`);
 }

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { applyProposal } from '../../adapters/repository/apply-proposal.ts';
 import { draftProposal } from '../../adapters/repository/draft-proposal.ts';
 import type { TrustChange } from '../../adapters/repository/draft-proposal.ts';
@@ -7,7 +5,6 @@ import { RepositoryError } from '../../adapters/repository/errors.ts';
 import { closeProposal, openProposal } from '../../adapters/repository/open-proposal.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import { newRolloutId } from '../../adapters/repository/rollouts.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
@@ -18,8 +15,9 @@ import { reviewOf } from '../../core/tuf/review.ts';
 import type { TrustFiles } from '../../core/tuf/role-keys.ts';
 import { actor } from '../commands/rollout-target.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openSigners } from '../open-signers.ts';
 import { openStorageFor } from '../open-storage.ts';
-import { print, UsageError } from '../usage.ts';
+import { print, readOptionBytes, UsageError } from '../usage.ts';
 import type { CeremonyOptions } from './options.ts';
 import { interruptedProposal } from './interrupted.ts';
 import { ensureProposalFile } from './proposal-file.ts';
@@ -68,12 +66,7 @@ export async function trustedRootOption(
   io: Io,
   path: string | undefined,
 ): Promise<Uint8Array | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(resolve(io.cwd, path));
-  } catch (cause) {
-    throw new UsageError('usage/file', `--root: cannot read ${path}`, { cause });
-  }
+  return path === undefined ? undefined : readOptionBytes(io, '--root', path);
 }
 
 type FinishOptions = CeremonyOptions & {
@@ -90,9 +83,9 @@ async function finishProposal(io: Io, draft: Proposal, options: FinishOptions): 
     return;
   }
   await using keys = new AsyncDisposableStack();
-  const people = await openAll(io, keys, options.signWith);
+  const people = await openSigners(io, keys, options.signWith);
   const { proposal } = await signProposal(draft, people);
-  const online = await openAll(io, keys, options.onlineKey);
+  const online = await openSigners(io, keys, options.onlineKey);
   // With its signatures, so that an apply that is killed can be finished from there.
   await openProposal(storage, proposal);
   if (out === undefined) {
@@ -111,21 +104,11 @@ async function finishInterrupted(io: Io, left: Proposal, options: FinishOptions)
   await using keys = new AsyncDisposableStack();
   const { out } = options;
   if (out === undefined) {
-    await applyNow(io, left, await openAll(io, keys, options.onlineKey), options);
+    await applyNow(io, left, await openSigners(io, keys, options.onlineKey), options);
   } else {
     await ensureProposalFile(io, out, left);
   }
   printFinished(io, left, options);
-}
-
-async function openAll(
-  io: Io,
-  keys: AsyncDisposableStack,
-  sources: readonly string[] = [],
-): Promise<readonly Signer[]> {
-  const signers: Signer[] = [];
-  for (const source of sources) signers.push(keys.use(await openSigner(source, io)));
-  return signers;
 }
 
 function printFinished(io: Io, proposal: Proposal, { storage, out, json }: FinishOptions): void {

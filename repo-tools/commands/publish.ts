@@ -4,7 +4,6 @@ import { Command } from 'commander';
 import { formatOfFile } from '../../adapters/compression/decompress.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { EditPlan } from '../../adapters/repository/repository.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
 import { readServerToken } from '../../adapters/terminal/server-record.ts';
@@ -16,6 +15,7 @@ import type { ServerTarget } from '../control/call.ts';
 import { printDryRun } from '../dry-run.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
 import type { ImageSource } from '../images.ts';
+import { openSigners } from '../open-signers.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { publish } from '../publish.ts';
 import type { PublishOrder } from '../publish.ts';
@@ -92,12 +92,8 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using storage = await openStorageFor(io, url, 'write');
   await using keys = new AsyncDisposableStack();
-  const signers = [];
-  for (const source of options.releaseKey) signers.push(keys.use(await openSigner(source, io)));
-  const online = [];
-  for (const source of server === null ? (options.onlineKey ?? []) : []) {
-    online.push(keys.use(await openSigner(source, io)));
-  }
+  const signers = await openSigners(io, keys, options.releaseKey);
+  const online = await openSigners(io, keys, server === null ? options.onlineKey : []);
   const repository = openRepository({ storage, now: io.now, expiry });
   if (server !== null) await greetServer(server);
   const { isNew, release, document, images } = await publish(order, {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { Repository } from '../../adapters/repository/repository.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes } from '../../adapters/terminal/progress.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openSigners } from '../open-signers.ts';
 import { openStorageFor } from '../open-storage.ts';
 import type { Edited, EditMode, ReleaseEdit } from '../release-edit.ts';
 import { UsageError } from '../usage.ts';
@@ -53,10 +53,7 @@ export async function withRelease<T>(
   const repository = openRepository({ storage, now: io.now, expiry });
   if (dryRun) return change(repository, { kind: 'dry-run' });
   await using keys = new AsyncDisposableStack();
-  const signers = [];
-  for (const source of [...releaseKey, ...onlineKey]) {
-    signers.push(keys.use(await openSigner(source, io)));
-  }
+  const signers = await openSigners(io, keys, [...releaseKey, ...onlineKey]);
   return change(repository, { kind: 'commit', signers });
 }
 

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
 import type { Difference } from '../../core/import/difference.ts';
@@ -14,8 +12,9 @@ import { importRepository } from '../import/import.ts';
 import type { ImportOrder } from '../import/import.ts';
 import type { SourceLocation } from '../import/layout.ts';
 import type { ImportedRelease, ImportReport } from '../import/report.ts';
+import { openSigners } from '../open-signers.ts';
 import { openStorageFor } from '../open-storage.ts';
-import { print, UsageError } from '../usage.ts';
+import { print, readOptionBytes, UsageError } from '../usage.ts';
 import { actor } from './rollout-target.ts';
 
 type Options = {
@@ -80,10 +79,8 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using storage = await openStorageFor(io, url, order.isDryRun ? 'read' : 'write');
   await using keys = new AsyncDisposableStack();
-  const signers = [];
-  for (const source of order.isDryRun ? [] : [...releaseKey, ...onlineKey]) {
-    signers.push(keys.use(await openSigner(source, io)));
-  }
+  const sources = order.isDryRun ? [] : [...releaseKey, ...onlineKey];
+  const signers = await openSigners(io, keys, sources);
   const repository = openRepository({ storage, now: io.now, expiry });
   const report = await importRepository(order, {
     destination: await Destination.open(repository, signers),
@@ -98,7 +95,7 @@ async function orderOf(io: Io, options: Options): Promise<ImportOrder> {
   const location = locationOf(io, options);
   return {
     location,
-    root: await readRoot(io, options.root),
+    root: await readOptionBytes(io, '--root', options.root),
     unsafeAllowExpired: options.unsafeAllowExpired === true,
     versions: new Map((options.mapVersion ?? []).map(mapVersionOption)),
     only: options.version ?? [],
@@ -125,14 +122,6 @@ function locationOf(io: Io, options: Options): SourceLocation {
     variants: variant,
     archs: arch,
   };
-}
-
-async function readRoot(io: Io, path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(resolve(io.cwd, path));
-  } catch (cause) {
-    throw new UsageError('usage/file', `--root: cannot read ${path}`, { cause });
-  }
 }
 
 function mapVersionOption(text: string): readonly [string, string] {

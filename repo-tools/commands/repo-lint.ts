@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ExpectedError } from '../../core/errors.ts';
@@ -7,7 +5,7 @@ import { LINT_CHECKS } from '../../core/tuf/lint.ts';
 import type { LintFinding } from '../../core/tuf/lint/check.ts';
 import { lintStorage } from '../lint.ts';
 import { openStorageFor } from '../open-storage.ts';
-import { print, UsageError } from '../usage.ts';
+import { print, readOptionBytes } from '../usage.ts';
 
 /** Some client cannot read the repository, or reads it differently. */
 class LintError extends ExpectedError<'lint/findings'> {}
@@ -25,7 +23,7 @@ export function repoLintCommand(io: Io): Command {
 }
 
 async function lintRepository(io: Io, url: string, { root, json }: Options): Promise<void> {
-  const trusted = root === undefined ? {} : { root: await readRootFile(io, root) };
+  const trusted = root === undefined ? {} : { root: await readOptionBytes(io, '--root', root) };
   await using storage = await openStorageFor(io, url, 'read');
   const findings = await lintStorage(storage, { now: io.now(), ...trusted });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
@@ -36,14 +34,6 @@ async function lintRepository(io: Io, url: string, { root, json }: Options): Pro
   ]);
   if (errors > 0) {
     throw new LintError('lint/findings', `${url} breaks the profile, errors: ${errors}`);
-  }
-}
-
-async function readRootFile(io: Io, path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(resolve(io.cwd, path));
-  } catch (cause) {
-    throw new UsageError('usage/file', `--root: cannot read ${path}`, { cause });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { formatBytes, startProgress } from '../../adapters/terminal/progress.ts';
 import { mirrorRepository } from '../mirror.ts';
 import { openStorageFor } from '../open-storage.ts';
-import { print, readOptionFile } from '../usage.ts';
+import { print, readOptionBytes } from '../usage.ts';
 
 type Options = {
   readonly variant?: readonly string[];
@@ -36,8 +36,7 @@ export function repoMirrorCommand(io: Io): Command {
 
 async function mirror(io: Io, source: string, destination: string, options: Options) {
   const { variant = [], arch = [], newest = null, root, dryRun = false, json } = options;
-  const trustedRoot =
-    root === undefined ? null : Buffer.from(await readOptionFile(io, '--root', root));
+  const trustedRoot = root === undefined ? null : await readOptionBytes(io, '--root', root);
   await using from = await openStorageFor(io, source, 'read');
   await using to = await openStorageFor(io, destination, dryRun ? 'read' : 'write');
   const report = await mirrorRepository({

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { printDryRun } from '../dry-run.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openSigners } from '../open-signers.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { planRefresh, refreshRepository } from '../refresh.ts';
 import { print, UsageError } from '../usage.ts';
@@ -52,8 +52,7 @@ async function refresh(io: Io, url: string, options: Options): Promise<void> {
   }
   await using storage = await openStorageFor(io, url, 'write');
   await using keys = new AsyncDisposableStack();
-  const signers = [];
-  for (const source of options.key) signers.push(keys.use(await openSigner(source, io)));
+  const signers = await openSigners(io, keys, options.key);
   const { renewed, left } = await refreshRepository(
     openRepository({
       storage,

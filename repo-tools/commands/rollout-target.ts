@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { EditPlan } from '../../adapters/repository/repository.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { readServerToken } from '../../adapters/terminal/server-record.ts';
 import type { RolloutView } from '../../core/rollout-view.ts';
@@ -10,6 +9,7 @@ import type { RequestIds, RolloutControl } from '../control/control.ts';
 import { repositoryControl } from '../control/repository.ts';
 import { serverControl } from '../control/server.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openSigners } from '../open-signers.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { rolloutLine } from './rollout-text.ts';
 import { printDryRun } from '../dry-run.ts';
@@ -106,10 +106,7 @@ async function openRepositoryControl(
   const expiry = await expiryPolicyOption(io, options.expiryPolicy);
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorageFor(io, url, access === 'look' ? 'read' : 'write'));
-  const signers = [];
-  for (const source of access === 'look' ? [] : onlineKey) {
-    signers.push(opened.use(await openSigner(source, io)));
-  }
+  const signers = await openSigners(io, opened, access === 'look' ? [] : onlineKey);
   const control = repositoryControl({
     ...{ storage, signers, now: io.now, expiry, by: actor(io), onPlan },
     newRequestId: requestIds(options),

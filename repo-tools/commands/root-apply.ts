@@ -5,7 +5,6 @@ import {
   findOpenProposal,
   requireOpen,
 } from '../../adapters/repository/open-proposal.ts';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { mergeProposals, ProposalError } from '../../core/tuf/proposal.ts';
@@ -13,6 +12,7 @@ import type { Proposal } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
 import { readProposals } from '../ceremony/proposal-file.ts';
 import { expiryPolicyOption } from '../expiry-policy.ts';
+import { openSigners } from '../open-signers.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
 import { print, UsageError } from '../usage.ts';
@@ -58,8 +58,7 @@ async function apply(io: Io, url: string, options: Options): Promise<void> {
     return;
   }
   await using keys = new AsyncDisposableStack();
-  const signers = [];
-  for (const source of onlineKey ?? []) signers.push(keys.use(await openSigner(source, io)));
+  const signers = await openSigners(io, keys, onlineKey);
   const state = await applyProposal(proposal, { storage, signers, now: io.now(), expiry });
   await closeProposal(storage);
   const versions = { root: state.root.version, targets: state.targets.version };

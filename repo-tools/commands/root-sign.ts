@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { openSigner } from '../../adapters/signing/open.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { fingerprintOf, ProposalError } from '../../core/tuf/proposal.ts';
 import { reviewOf } from '../../core/tuf/review.ts';
@@ -11,6 +10,7 @@ import {
 } from '../ceremony/proposal-file.ts';
 import { reviewLines } from '../ceremony/review-text.ts';
 import { signProposal } from '../ceremony/sign-proposal.ts';
+import { openSigners } from '../open-signers.ts';
 import { print } from '../usage.ts';
 
 type Options = {
@@ -70,8 +70,7 @@ async function sign(io: Io, options: Options): Promise<void> {
     });
   }
   await using keys = new AsyncDisposableStack();
-  const signers = [];
-  for (const source of options.key) signers.push(keys.use(await openSigner(source, io)));
+  const signers = await openSigners(io, keys, options.key);
   const { proposal, signed } = await signProposal(draft, signers);
   for (const { source, keyId } of signers) {
     if ((signed.get(keyId) ?? []).length === 0) {
