@@ -87,6 +87,7 @@ export function openRepository(options: RepositoryOptions): Repository {
 export class Repository {
   readonly storage: Storage;
   readonly #options: RepositoryOptions;
+  readonly #expiry: ExpiryPolicy;
   #cache: MetadataCache = new Map();
   #seen = { reign: '', timestamp: 0 };
   /** See RevisionContext.taken. */
@@ -95,6 +96,7 @@ export class Repository {
   constructor(options: RepositoryOptions) {
     this.storage = options.storage;
     this.#options = options;
+    this.#expiry = options.expiry ?? DEFAULT_EXPIRY_POLICY;
   }
 
   /**
@@ -213,8 +215,8 @@ export class Repository {
 
   async #try(plan: EditPlan, edit: RepositoryEdit, signers: readonly Signer[]) {
     const now = this.#options.now();
-    const { expiry = DEFAULT_EXPIRY_POLICY, allowEarlierExpiry = false } = this.#options;
-    requireSaneClock(plan, { now, expiry, allowEarlierExpiry });
+    const { allowEarlierExpiry = false } = this.#options;
+    requireSaneClock(plan, { now, expiry: this.#expiry, allowEarlierExpiry });
     const revision = revisionOf(plan);
     if (plan.timestamp) requireAllSigners(revision, signers);
     if (this.#options.trustedRoot === undefined) {
@@ -231,8 +233,8 @@ export class Repository {
   }
 
   #assertProfile(plan: EditPlan): void {
-    const { expiry = DEFAULT_EXPIRY_POLICY, now } = this.#options;
-    assertProfileOfChange(profileChangeOf(plan, { now: now(), expiry }));
+    const now = this.#options.now();
+    assertProfileOfChange(profileChangeOf(plan, { now, expiry: this.#expiry }));
   }
 
   #contextOf(signers: readonly Signer[]): RevisionContext {
@@ -240,7 +242,7 @@ export class Repository {
       storage: this.storage,
       signers,
       now: this.#options.now(),
-      expiry: this.#options.expiry ?? DEFAULT_EXPIRY_POLICY,
+      expiry: this.#expiry,
       taken: this.#taken,
       patience: this.#options,
     };

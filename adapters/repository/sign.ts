@@ -54,10 +54,10 @@ export function requireSigners(role: string, trust: RoleTrust, signers: readonly
 }
 
 /** Each key of the role that is at hand once, even if it was given twice, by the id that the role has for it. */
-function signersFor(
+function signersFor<S extends Pick<Signer, 'key'>>(
   trust: RoleTrust,
-  signers: readonly Signer[],
-): readonly { readonly keyid: string; readonly signer: Signer }[] {
+  signers: readonly S[],
+): readonly { readonly keyid: string; readonly signer: S }[] {
   return trust.keyids.flatMap((keyid) => {
     const signer = signers.find(({ key }) => trustedIdOf(trust, key) === keyid);
     return signer === undefined ? [] : [{ keyid, signer }];
@@ -66,5 +66,5 @@ function signersFor(
 
 /** How many of the role's keys are at hand. */
 export function countSigners(trust: RoleTrust, keys: readonly Pick<Signer, 'key'>[]): number {
-  return new Set(keys.flatMap(({ key }) => trustedIdOf(trust, key) ?? [])).size;
+  return signersFor(trust, keys).length;
 }
