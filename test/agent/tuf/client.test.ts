@@ -2,28 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { refreshRepository } from '../../../agent/tuf/client.ts';
-import type { TufOptions } from '../../../agent/tuf/client.ts';
 import { newTimestamp } from '../../../core/tuf/edit.ts';
 import { signMetadata } from '../../../adapters/repository/sign.ts';
 import { rootTrust } from '../../../core/tuf/verify.ts';
 import { NOW, PLATFORM } from '../../support/example-repository.ts';
 import { hostWorld } from '../../support/host-world.ts';
 import type { HostWorld } from '../../support/host-world.ts';
+import { tufOptionsOf } from '../../support/tuf-options.ts';
 
 const DOCUMENT = 'aws-k8s-1.32-x86_64-1.1.0-release.json';
 const TIMESTAMP = '/repo/metadata/timestamp.json';
-
-function optionsOf(world: HostWorld, change: Partial<TufOptions> = {}): TufOptions {
-  return {
-    metadataUrl: `${world.url}/repo/metadata/`,
-    targetsUrl: `${world.url}/repo/targets/`,
-    trustAnchor: join(world.folder, 'root.json'),
-    folder: join(world.folder, 'tuf'),
-    now: () => world.now,
-    pause: async () => {},
-    ...change,
-  };
-}
 
 async function published(world: HostWorld, name: string): Promise<Buffer> {
   const { body } = await world.storage.get(name);
@@ -36,7 +24,7 @@ const DAY_MS = 86_400_000;
 describe('refreshRepository', () => {
   it('reads targets, says where images lie, and lists what is published', async () => {
     await using world = await hostWorld();
-    const repository = await refreshRepository(optionsOf(world));
+    const repository = await refreshRepository(tufOptionsOf(world));
     const document: unknown = JSON.parse(
       Buffer.from(await repository.readTarget(DOCUMENT)).toString(),
     );
@@ -61,15 +49,15 @@ describe('refreshRepository', () => {
 
   it('asks two small things when nothing has changed', async () => {
     await using world = await hostWorld();
-    await (await refreshRepository(optionsOf(world))).publishedVersions(PLATFORM);
+    await (await refreshRepository(tufOptionsOf(world))).publishedVersions(PLATFORM);
     world.requests.length = 0;
-    await (await refreshRepository(optionsOf(world))).publishedVersions(PLATFORM);
+    await (await refreshRepository(tufOptionsOf(world))).publishedVersions(PLATFORM);
     expect(world.requests).toEqual(['/repo/metadata/2.root.json', TIMESTAMP]);
   });
 
   it('refuses a target whose bytes are not those listed', async () => {
     await using world = await hostWorld();
-    const repository = await refreshRepository(optionsOf(world));
+    const repository = await refreshRepository(tufOptionsOf(world));
     const { length = 0 } = (await repository.targetInfo(DOCUMENT)) ?? {};
     world.tamper = (path) =>
       path.endsWith(DOCUMENT) ? { status: 200, body: 'x'.repeat(length) } : null;
@@ -92,13 +80,13 @@ describe('refreshRepository', () => {
   ])('refuses $case', async ({ body, code }) => {
     await using world = await hostWorld();
     world.tamper = (path) => (path === TIMESTAMP ? { status: 200, body } : null);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({ code });
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({ code });
   });
 
   it('tries again after 503 and 429, and gives up in the end', async () => {
     await using world = await hostWorld();
     const waits: number[] = [];
-    const options = optionsOf(world, { pause: async (ms) => waits.push(ms) });
+    const options = tufOptionsOf(world, { pause: async (ms) => waits.push(ms) });
     let failures = 2;
     world.tamper = (path, response) => {
       if (path !== TIMESTAMP || failures === 0) return null;
@@ -116,7 +104,7 @@ describe('refreshRepository', () => {
   it('does not take a server error for the end of the chain of roots', async () => {
     await using world = await hostWorld();
     world.tamper = (path) => (path.endsWith('root.json') ? { status: 500 } : null);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({
       code: 'agent/unreachable',
     });
   });
@@ -131,26 +119,28 @@ describe('refreshRepository', () => {
       });
       return 'handled';
     };
-    await expect(refreshRepository(optionsOf(world, { deadlineMs: 150 }))).rejects.toMatchObject({
-      code: 'agent/unreachable',
-    });
+    await expect(refreshRepository(tufOptionsOf(world, { deadlineMs: 150 }))).rejects.toMatchObject(
+      {
+        code: 'agent/unreachable',
+      },
+    );
   });
 
   it('judges expiry by the time it is given, not by the system clock', async () => {
     await using world = await hostWorld();
     world.now = later(400 * DAY_MS);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({
       code: 'agent/expired',
     });
   });
 
   it('refuses a clock that went back, but not one that was set by minutes', async () => {
     await using world = await hostWorld();
-    await refreshRepository(optionsOf(world));
+    await refreshRepository(tufOptionsOf(world));
     world.now = new Date(world.now.getTime() - 5 * 60_000);
-    await refreshRepository(optionsOf(world));
+    await refreshRepository(tufOptionsOf(world));
     world.now = new Date(world.now.getTime() - DAY_MS);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({
       code: 'agent/clock',
     });
   });
@@ -163,22 +153,22 @@ describe('refreshRepository', () => {
     await using world = await hostWorld();
     const old = await published(world, 'metadata/timestamp.json');
     await world.publish('1.2.0');
-    await refreshRepository(optionsOf(world));
+    await refreshRepository(tufOptionsOf(world));
     for (const file of damage) await writeFile(join(world.folder, 'tuf', file), 'torn');
     world.tamper = (path) => (path === TIMESTAMP ? { status: 200, body: old } : null);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({
       code: 'agent/rollback',
     });
   });
 
   it.each(['metadata.json', 'floor.json'])('says that %s is damaged, and goes on', async (file) => {
     await using world = await hostWorld();
-    await refreshRepository(optionsOf(world));
+    await refreshRepository(tufOptionsOf(world));
     const path = join(world.folder, 'tuf', file);
     await writeFile(path, (await readFile(path)).subarray(0, 40));
-    const { damaged } = await refreshRepository(optionsOf(world));
+    const { damaged } = await refreshRepository(tufOptionsOf(world));
     expect(damaged).toEqual([path]);
-    expect((await refreshRepository(optionsOf(world))).damaged).toEqual([]);
+    expect((await refreshRepository(tufOptionsOf(world))).damaged).toEqual([]);
   });
 
   it('remembers a timestamp that it verified although the snapshot could not be had', async () => {
@@ -186,28 +176,28 @@ describe('refreshRepository', () => {
     const old = await published(world, 'metadata/timestamp.json');
     await world.publish('1.2.0');
     world.tamper = (path) => (path.endsWith('.snapshot.json') ? { status: 404 } : null);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({
       code: 'agent/not-there',
     });
     world.tamper = (path) => (path === TIMESTAMP ? { status: 200, body: old } : null);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({
       code: 'agent/rollback',
     });
   });
 
   it('refuses a timestamp signed by a key of another role', async () => {
     await using world = await hostWorld();
-    await refreshRepository(optionsOf(world));
+    await refreshRepository(tufOptionsOf(world));
     const foreign = await signedByTargetsKey(world);
     world.tamper = (path) => (path === TIMESTAMP ? { status: 200, body: foreign } : null);
-    await expect(refreshRepository(optionsOf(world))).rejects.toMatchObject({
+    await expect(refreshRepository(tufOptionsOf(world))).rejects.toMatchObject({
       code: 'agent/metadata',
     });
   });
 
   it('says which file is missing when the anchor is not there', async () => {
     await using world = await hostWorld();
-    const options = optionsOf(world, { trustAnchor: join(world.folder, 'no-root.json') });
+    const options = tufOptionsOf(world, { trustAnchor: join(world.folder, 'no-root.json') });
     await expect(refreshRepository(options)).rejects.toMatchObject({ code: 'agent/config' });
     await writeFile(join(world.folder, 'no-root.json'), '{"signed":{}}');
     await expect(refreshRepository(options)).rejects.toMatchObject({ code: 'agent/config' });

@@ -13,20 +13,14 @@ import { collect } from '../../support/bytes.ts';
 import { exampleRepository, openPatient } from '../../support/example-repository.ts';
 import { hostWorld } from '../../support/host-world.ts';
 import type { HostWorld } from '../../support/host-world.ts';
+import { tufOptionsOf } from '../../support/tuf-options.ts';
 
 const DAY_MS = 86_400_000;
 const FIRST = 'metadata/1.root.json';
 const SECOND = 'metadata/2.root.json';
 
 function refresh(world: HostWorld): Promise<VerifiedRepository> {
-  return refreshRepository({
-    metadataUrl: `${world.url}/repo/metadata/`,
-    targetsUrl: `${world.url}/repo/targets/`,
-    trustAnchor: join(world.folder, 'root.json'),
-    folder: join(world.folder, 'tuf'),
-    now: () => world.now,
-    pause: async () => {},
-  });
+  return refreshRepository(tufOptionsOf(world));
 }
 
 /** What the next image of the host holds. */

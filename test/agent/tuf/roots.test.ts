@@ -10,6 +10,7 @@ import type { Key } from '../../../core/tuf/keys.ts';
 import { rootTrust } from '../../../core/tuf/verify.ts';
 import { hostWorld } from '../../support/host-world.ts';
 import type { HostWorld } from '../../support/host-world.ts';
+import { tufOptionsOf } from '../../support/tuf-options.ts';
 
 const texts = z.record(z.string(), z.string());
 const storedSchema = z.object({ roles: texts, roots: texts });
@@ -17,14 +18,7 @@ const storedSchema = z.object({ roles: texts, roots: texts });
 const SECOND_ROOT = 'metadata/2.root.json';
 
 function refresh(world: HostWorld): Promise<VerifiedRepository> {
-  return refreshRepository({
-    metadataUrl: `${world.url}/repo/metadata/`,
-    targetsUrl: `${world.url}/repo/targets/`,
-    trustAnchor: join(world.folder, 'root.json'),
-    folder: join(world.folder, 'tuf'),
-    now: () => world.now,
-    pause: async () => {},
-  });
+  return refreshRepository(tufOptionsOf(world));
 }
 
 /** Root 2 as the holders of root keys would publish it; these signers sign it. */
