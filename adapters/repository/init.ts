@@ -147,6 +147,7 @@ async function write(
     now,
     expiry,
     taken: new Map(),
+    onRival: () => {},
     patience: options,
   });
   if (outcome.kind === 'lost') throw existsError(storage);

@@ -92,6 +92,8 @@ export class Repository {
   #seen = { reign: '', timestamp: 0 };
   /** See RevisionContext.taken. */
   readonly #taken = new Map<string, number>();
+  /** Whether others wrote while the last commit was made. */
+  #hasRivals = false;
 
   constructor(options: RepositoryOptions) {
     this.storage = options.storage;
@@ -164,11 +166,15 @@ export class Repository {
    * Loads, edits, signs and publishes; begins again when somebody else was faster. Returns the state that holds the edit.
    * Whatever it throws, hosts see the old repository, except for `repository/unknown-outcome`, and for a new root that
    * was put before its timestamp: the same commit again finishes it.
+   *
+   * Two publishers that commit again and again would never let the slower one win: who met another waits a little before
+   * the next commit, so that the loser finds the storage at rest.
    */
   async commit({ signers, edit }: CommitOptions): Promise<RepositoryState> {
     let lost: Written | null = null;
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-      if (attempt > 0) await pause(attempt, this.#options);
+      if (attempt > 0 || this.#hasRivals) await pause(Math.max(1, attempt), this.#options);
+      this.#hasRivals = false;
       const state = await this.load();
       if (lost !== null && lost.roles.size > 0 && holds(state, lost)) return state;
       const wanted = await edit(state);
@@ -244,6 +250,9 @@ export class Repository {
       now: this.#options.now(),
       expiry: this.#expiry,
       taken: this.#taken,
+      onRival: () => {
+        this.#hasRivals = true;
+      },
       patience: this.#options,
     };
   }

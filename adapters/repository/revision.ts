@@ -70,11 +70,15 @@ export type RevisionContext = {
   readonly expiry: ExpiryPolicy;
   /** Highest version by role that is known to be in the storage, published or not; brought up to date here. */
   readonly taken: Map<string, number>;
+  /** Called when somebody else took a number since the last look. */
+  readonly onRival: () => void;
   readonly patience: Patience;
 };
 
 /** Each time another publisher that is at work right now was faster. */
-const MAX_RACES = 100;
+const MAX_RACES = 20;
+/** Numbers that a publisher who lost again jumps over at most; far below FAST_FORWARD_GAP. */
+const LONGEST_JUMP = 1024;
 const MAX_TIMESTAMP_TRIES = 6;
 
 /** So many free numbers in a row are not what honest publishers left: behind them lies what an attacker skipped to. */
@@ -153,13 +157,15 @@ export async function writeFixed<S extends Metadata>(
 
 /**
  * Writes a versioned file under the next free number. A number that a crashed or a running publisher has taken is
- * skipped, never used again: its bytes may yet be published, or lie in caches.
+ * skipped, never used again: its bytes may yet be published, or lie in caches. A large folder takes so long to list that
+ * a publisher at work takes the free number meanwhile, every time: who lost twice jumps ahead, at random and ever farther.
  */
 export async function writeVersion<S extends Metadata>(
   role: string,
   { trust, after, make }: Draft<S>,
-  { storage, signers, now, expiry, taken }: RevisionContext,
+  { storage, signers, now, expiry, taken, onRival, patience }: RevisionContext,
 ): Promise<WrittenFile<S>> {
+  const { random = Math.random } = patience;
   let version =
     after === 'restart'
       ? await lowestSafeVersion(storage, role)
@@ -170,7 +176,9 @@ export async function writeVersion<S extends Metadata>(
     const isOurs = await createObject(storage, metadataObject(role, version), file.bytes);
     taken.set(role, version);
     if (isOurs) return { ...file, meta: metaFile(version, contentOf(file.bytes)) };
-    version = await nextFreeVersion(storage, role, version);
+    onRival();
+    const jump = tries === 0 ? 0 : Math.floor(random() * Math.min(LONGEST_JUMP, 2 ** (tries + 1)));
+    version = await nextFreeVersion(storage, role, version + jump);
   }
   throw new RepositoryError(
     'repository/contended',

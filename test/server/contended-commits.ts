@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { Patience } from '../../adapters/repository/patience.ts';
 import { openRepository } from '../../adapters/repository/repository.ts';
@@ -20,7 +21,7 @@ export type Contention = {
   readonly each: number;
   /** Starts the publisher and yields the versions of its timestamps. */
   readonly publish: () => AsyncIterable<number>;
-  readonly patience?: Patience;
+  readonly patience?: Required<Patience>;
 };
 
 /**
@@ -31,18 +32,21 @@ export async function contend({
   storage,
   each,
   publish,
-  patience = {},
+  patience = { random: Math.random, sleep: setTimeout },
 }: Contention): Promise<number> {
   await publishedRepository(storage);
-  await using server = await setup({ storage });
+  await using server = await setup({ storage, ...patience });
   const started = await server.post('/api/v1/rollouts', { ...START, policy: HALF_AT_ONCE });
   const { id: rolloutId } = started.body;
   await server.context.commitPending();
   const first = await openPatient(storage).load();
-  const [ofServer, ofPublisher] = await Promise.all([
+  const both = [
     commitAsServer(server.context, { storage, rolloutId, times: each, patience }),
     Array.fromAsync(publish()),
-  ]);
+  ] as const;
+  // When one fails, the other still writes: nothing is taken down before it has ended.
+  await Promise.allSettled(both);
+  const [ofServer, ofPublisher] = await Promise.all(both);
   const versions = [...ofServer, ...ofPublisher].toSorted((a, b) => a - b);
   const total = 2 * each;
   expect(versions).toEqual(

@@ -4,11 +4,11 @@ import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import { publishedVersions } from '../support/small-commits.ts';
 import { contend } from './contended-commits.ts';
 
-/** Lets the other side work on for so many turns as a real pause has ten milliseconds. */
+/** Lets the other side work on for a turn per millisecond of a real pause. */
 const patience = {
   random: () => 0.5,
   sleep: async (ms: number) => {
-    for (let turn = 0; turn < ms / 10; turn += 1) await setImmediate();
+    for (let turn = 0; turn < ms; turn += 1) await setImmediate();
   },
 };
 

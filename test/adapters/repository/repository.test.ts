@@ -369,6 +369,28 @@ describe('files that a crashed or running publisher left', () => {
     expect(await openPatient(storage).load()).toEqual(state);
   });
 
+  it('do not starve who needs longer to list them than a rival to write the next one', async () => {
+    const inner = createMemoryStorage();
+    const { signers } = await exampleRepository(inner);
+    let next = 2;
+    const rival = async () => {
+      const name = `metadata/${next}.snapshot.json`;
+      next += 1;
+      const options = { condition: { kind: 'create-only' }, cacheControl: 'immutable' } as const;
+      await inner.put(name, bytesOf(name), options).catch(() => undefined);
+    };
+    await rival();
+    const list: Storage['list'] = async function* (prefix) {
+      yield* inner.list(prefix);
+      await rival();
+    };
+    const storage = delegate(inner, { list });
+    const repository = openRepository({ storage, now: () => NOW, random: () => 0.9 });
+    const state = await setManifest(repository, signers, 'next');
+    expect(state.snapshot.version).toBeGreaterThan(3);
+    expect(state.snapshot.version).toBeLessThan(100);
+  });
+
   it('are used when they are the very same bytes', async () => {
     const inner = createMemoryStorage();
     const storage = faultyStorage(inner);
