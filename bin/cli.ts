@@ -5,7 +5,7 @@ import { agentOnceCommand } from '../agent/commands/once.ts';
 import { agentProvisionCommand } from '../agent/commands/provision.ts';
 import { agentRunCommand } from '../agent/commands/run.ts';
 import { agentStatusCommand } from '../agent/commands/status.ts';
-import { CHANGES } from '../core/operator-api.ts';
+import { SIMPLE_VERBS } from '../core/verb.ts';
 import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-decide.ts';
 import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
 import { keyEncryptCommand } from '../repo-tools/commands/key-encrypt.ts';
@@ -93,7 +93,7 @@ function buildProgram(io: Io): Command {
     rolloutStartCommand(io),
     rolloutListCommand(io),
     rolloutShowCommand(io),
-    ...CHANGES.map((kind) => rolloutChangeCommand(io, kind)),
+    ...SIMPLE_VERBS.map((kind) => rolloutChangeCommand(io, kind)),
     rolloutRollbackCommand(io),
     rolloutPreviewCommand(io),
   ]);

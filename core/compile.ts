@@ -6,7 +6,8 @@ import { formatInstant } from './instant.ts';
 import { currentRollouts, isSameRelease, rolloutToJson } from './rollout.ts';
 import type { ReleaseRef, Rollout } from './rollout.ts';
 import { SEED_COUNT } from './seed.ts';
-import { clockAt, instantOf, isAtGate, reachablePoints, tideAt } from './tide.ts';
+import { clockAt, gateAt, instantOf, letThroughAt, reachablePoints } from './tide.ts';
+import type { Gated } from './tide.ts';
 import { compareVersions } from './version.ts';
 
 /** An entry of `updates`: Bottlerocket's own keys first, in its order, then ours, which it ignores. */
@@ -43,7 +44,7 @@ export function compileManifest(
 export function nextListingAt(rollouts: readonly Rollout[], now: Date): Date | null {
   const openings = rollouts.flatMap((rollout) => {
     const [first] = curveOf(rollout.policy).openings;
-    if (!isRunning(rollout) || first === undefined || first.needsApproval) return [];
+    if (!isMoving(rollout) || first === undefined || first.needsApproval) return [];
     const opensAt = instantOf(rollout, first.atMs);
     return opensAt > now ? [opensAt.getTime()] : [];
   });
@@ -60,25 +61,28 @@ function compileUpdates(rollouts: readonly Rollout[], now: Date): readonly Compi
 
 /** The entries of one variant and arch. A paused or withdrawn release is left out, yet still counts for `max_version`. */
 function compileGroup(current: readonly Rollout[], now: Date): readonly CompiledUpdate[] {
-  const listed = current.filter(isRunning).filter((rollout) => isListed(rollout, now));
-  const sentBack = current.filter(({ state }) => state === 'rolled-back');
-  const kept = current.filter(({ state }) => state !== 'rolled-back');
+  const listed = current.filter(isMoving).filter((rollout) => isListed(rollout, now));
+  const sentBack = current.filter(({ sentBackTo }) => sentBackTo !== null);
+  const kept = current.filter(({ sentBackTo }) => sentBackTo === null);
   const ways = sentBack.flatMap(({ sentBackTo }) => (sentBackTo === null ? [] : [sentBackTo]));
   const maxVersion = [...kept.map(({ release }) => release), ...ways]
     .map(({ version }) => version)
     .toSorted(compareVersions)
     .at(-1);
   if (maxVersion === undefined) return [];
-  const entries = listed.map((rollout) => listedUpdate(rollout, { maxVersion, now }));
-  // The way back of a rollback is open to all at once. updog takes it only if it runs more than max_version, so a
-  // newer release that is still in force makes it useless, and it would only hurry older hosts.
-  const opened = sentBack.flatMap(({ release, sentBackTo }) => {
-    const isUseful = sentBackTo !== null && compareVersions(release.version, maxVersion) > 0;
-    const isThere = kept.some(
-      (rollout) => sentBackTo && isSameRelease(rollout.release, sentBackTo),
-    );
-    return isUseful && !isThere ? [wayBackUpdate(sentBackTo, maxVersion)] : [];
-  });
+  const entries = listed
+    .filter(({ sentBackTo }) => sentBackTo === null)
+    .map((rollout) => listedUpdate(rollout, rollout.release, { maxVersion, now }));
+  // updog takes the way back only if it runs more than max_version, so a newer release that is still in force makes it
+  // useless, and it would only hurry older hosts. Of several to one release the one that lets go the fewest counts.
+  const opened = listed
+    .toSorted((a, b) => letThroughAt(a, now) - letThroughAt(b, now))
+    .flatMap((rollout) => {
+      const { release, sentBackTo } = rollout;
+      if (sentBackTo === null || compareVersions(release.version, maxVersion) <= 0) return [];
+      const isThere = kept.some((other) => isSameRelease(other.release, sentBackTo));
+      return isThere ? [] : [listedUpdate(rollout, sentBackTo, { maxVersion, now })];
+    });
   return [...entries, ...dedupe(opened)]
     .filter(({ images }) => ['boot', 'root', 'hash'].every((name) => name in images))
     .toSorted((a, b) => compareVersions(a.version, b.version));
@@ -90,7 +94,7 @@ function dedupe(updates: readonly CompiledUpdate[]): readonly CompiledUpdate[] {
   );
 }
 
-function isRunning(rollout: Rollout): rollout is RunningRollout {
+function isMoving(rollout: Rollout): rollout is RunningRollout {
   return rollout.runningSince !== null;
 }
 
@@ -98,42 +102,32 @@ function isRunning(rollout: Rollout): rollout is RunningRollout {
 function isListed(rollout: RunningRollout, now: Date): boolean {
   const [first] = curveOf(rollout.policy).openings;
   if (first === undefined) return false;
-  const isHeld = isAtGate(rollout, now) && tideAt(rollout, now) === 0;
+  const isHeld = gateAt(rollout, now) !== null && letThroughAt(rollout, now) === 0;
   return clockAt(rollout, now) >= first.atMs && !isHeld;
 }
 
 function listedUpdate(
   rollout: RunningRollout,
+  release: ReleaseRef,
   { maxVersion, now }: { readonly maxVersion: string; readonly now: Date },
 ): CompiledUpdate {
-  const isEveryone = tideAt(rollout, now) === SEED_COUNT;
+  const isEveryone = letThroughAt(rollout, now) === SEED_COUNT;
   const waves = isEveryone ? [] : [...compileWaves(rollout)];
   return {
-    ...updateOf(rollout.release, maxVersion),
+    variant: release.variant,
+    arch: release.arch,
+    version: release.version,
+    max_version: maxVersion,
     waves: Object.fromEntries(waves.map(([bound, at]) => [bound, formatNanoseconds(at)])),
-    images: rollout.release.images,
-    release: rollout.release.document,
+    images: release.images,
+    release: release.document,
     tide: tidePoints(rollout),
   };
 }
 
-function wayBackUpdate(release: ReleaseRef, maxVersion: string): CompiledUpdate {
-  return {
-    ...updateOf(release, maxVersion),
-    waves: {},
-    images: release.images,
-    release: release.document,
-    tide: [],
-  };
-}
-
-function updateOf({ variant, arch, version }: ReleaseRef, maxVersion: string) {
-  return { variant, arch, version, max_version: maxVersion };
-}
-
 /** The curve of a running rollout in time, if nobody intervenes: [time, seeds] at its vertices. */
 export function tidePoints(
-  rollout: Pick<RunningRollout, 'policy' | 'approvedOpenings' | 'clockMs' | 'runningSince'>,
+  rollout: Gated & Pick<RunningRollout, 'clockMs' | 'runningSince'>,
 ): readonly (readonly [string, number])[] {
   return reachablePoints(rollout).map(
     ({ atMs, seeds }) => [formatInstant(instantOf(rollout, atMs)), seeds] as const,

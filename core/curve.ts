@@ -1,11 +1,15 @@
 import { SEED_COUNT } from './seed.ts';
-import type { Policy } from './wave.ts';
+import type { Policy, Threshold } from './wave.ts';
 
 /** A vertex of the tide: at this clock the tide has reached this many seeds. Two at one clock are a jump. */
 export type CurvePoint = { readonly atMs: number; readonly seeds: number };
 
 /** Where a wave opens, soaks before it included, and the tide reached just before it. */
-export type Opening = CurvePoint & { readonly index: number; readonly needsApproval: boolean };
+export type Opening = CurvePoint & {
+  readonly index: number;
+  readonly needsApproval: boolean;
+  readonly success: Threshold | null;
+};
 
 /** A policy as a curve over the rollout's clock; neither `atMs` nor `seeds` ever falls from point to point. */
 export type Curve = {
@@ -13,12 +17,14 @@ export type Curve = {
   readonly openings: readonly Opening[];
 };
 
+const NO_GATE = { soakMs: 0, success: null, needsApproval: false };
+
 /** Whole seeds in a percentage, as Bottlerocket counts them: rounded down. */
 export function seedsIn(percentage: number): number {
   return Math.floor((percentage * SEED_COUNT) / 100);
 }
 
-export function curveOf({ waves }: Policy): Curve {
+export function curveOf({ waves }: Pick<Policy, 'waves'>): Curve {
   const points: CurvePoint[] = [];
   const openings: Opening[] = [];
   let soakedMs = 0;
@@ -26,15 +32,17 @@ export function curveOf({ waves }: Policy): Curve {
   for (const wave of waves) {
     const reachedMs = wave.opensAtMs + soakedMs;
     points.push({ atMs: reachedMs, seeds });
-    if (wave.gate?.kind === 'soak') {
-      soakedMs += wave.gate.soakMs;
-      points.push({ atMs: reachedMs + wave.gate.soakMs, seeds });
+    const { soakMs, success, needsApproval } = wave.gate ?? NO_GATE;
+    if (soakMs > 0) {
+      soakedMs += soakMs;
+      points.push({ atMs: reachedMs + soakMs, seeds });
     }
     openings.push({
       index: openings.length,
       atMs: wave.opensAtMs + soakedMs,
       seeds,
-      needsApproval: wave.gate?.kind === 'approval',
+      needsApproval,
+      success,
     });
     seeds = seedsIn(wave.percentage);
   }

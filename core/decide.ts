@@ -1,4 +1,4 @@
-import { isAtGate, opensFor, tideAt } from './tide.ts';
+import { gateAt, letThroughAt, opensFor } from './tide.ts';
 import { currentRollouts, isSameRelease } from './rollout.ts';
 import type { ReleaseRef, Rollout } from './rollout.ts';
 import { seedInRollout } from './seed.ts';
@@ -74,52 +74,93 @@ export function offerOf(
   const order = compareVersions(release.version, host.version);
   switch (state) {
     case 'withdrawn':
+    case 'superseded':
       return null;
     case 'rolled-back':
-      return order === 0 ? wayBack(rollout, current) : null;
     case 'running':
     case 'paused':
     case 'halted':
+      if (rollout.sentBackTo !== null)
+        return order === 0 ? back(rollout, host, current, now) : null;
       return order > 0 ? forward(rollout, host, now) : null;
   }
 }
 
 function forward(rollout: Rollout, host: Host, now: Date): Decision {
-  const { release, state } = rollout;
-  const stay = (reason: StayReason, eligibleAt: Date | null = null): Stay => ({
-    decision: 'stay',
-    reason,
-    rolloutId: rollout.id,
-    eligibleAt,
-  });
-  if (release.minimumFrom !== null && compareVersions(host.version, release.minimumFrom) < 0) {
-    return stay('barrier');
+  const { release } = rollout;
+  const { minimumFrom } = release;
+  if (minimumFrom !== null && compareVersions(host.version, minimumFrom) < 0) {
+    return stay(rollout, 'barrier');
   }
+  return (
+    wait(rollout, host, now) ?? {
+      decision: 'update',
+      rolloutId: rollout.id,
+      direction: 'forward',
+      release,
+    }
+  );
+}
+
+function back(
+  rollout: Rollout,
+  host: Host,
+  current: readonly Rollout[],
+  now: Date,
+): Decision | null {
+  const release = wayBack(rollout, host, current, now);
+  if (release === null) return null;
+  return (
+    wait(rollout, host, now) ?? {
+      decision: 'update',
+      rolloutId: rollout.id,
+      direction: 'rollback',
+      release,
+    }
+  );
+}
+
+/** What still holds the host, whichever way the rollout goes; null if it is its turn. */
+function wait(rollout: Rollout, host: Host, now: Date): Stay | null {
+  const { state } = rollout;
   // The andon cord: while the rollout stands still no host starts, not even one below the tide.
-  if (state === 'paused' || state === 'halted') return stay(state);
-  const seed = rollout.seeds === 'shuffled' ? seedInRollout(rollout.id, host.id) : host.seed;
-  if (seed < tideAt(rollout, now)) {
-    return { decision: 'update', rolloutId: rollout.id, direction: 'forward', release };
-  }
-  return isAtGate(rollout, now) ? stay('gate') : stay('not-yet', opensFor(rollout, seed));
+  if (state === 'paused' || state === 'halted') return stay(rollout, state);
+  const seed = seedIn(rollout, host);
+  if (isLetThrough(rollout, seed, now)) return null;
+  return gateAt(rollout, now) === null
+    ? stay(rollout, 'not-yet', opensFor(rollout, seed))
+    : stay(rollout, 'gate');
+}
+
+function stay({ id }: Rollout, reason: StayReason, eligibleAt: Date | null = null): Stay {
+  return { decision: 'stay', reason, rolloutId: id, eligibleAt };
+}
+
+function seedIn({ id, seeds }: Rollout, host: Host): number {
+  return seeds === 'shuffled' ? seedInRollout(id, host.id) : host.seed;
+}
+
+function isLetThrough(rollout: Rollout, seed: number, now: Date): boolean {
+  return seed < letThroughAt(rollout, now);
 }
 
 /** Back to where the rollout sends, and further while that release was rolled back too and the way is permitted. */
-function wayBack({ id, release, sentBackTo }: Rollout, current: readonly Rollout[]): Update | null {
+function wayBack(
+  { release, sentBackTo }: Rollout,
+  host: Host,
+  current: readonly Rollout[],
+  now: Date,
+): ReleaseRef | null {
   if (sentBackTo === null) return null;
   const furthest = (from: ReleaseRef): ReleaseRef => {
-    const next = current.find((rollout) => isSameRelease(rollout.release, from))?.sentBackTo;
+    const ahead = current.find((rollout) => isSameRelease(rollout.release, from));
+    const isOpen = ahead?.state === 'rolled-back' && isLetThrough(ahead, seedIn(ahead, host), now);
+    const next = isOpen ? ahead.sentBackTo : null;
     const leadsOn =
       next !== null &&
-      next !== undefined &&
       compareVersions(next.version, from.version) < 0 &&
       release.rollbackTo.includes(next.version);
     return leadsOn ? furthest(next) : from;
   };
-  return {
-    decision: 'update',
-    rolloutId: id,
-    direction: 'rollback',
-    release: furthest(sentBackTo),
-  };
+  return furthest(sentBackTo);
 }

@@ -4,6 +4,7 @@ import { rolloutViewSchema } from './rollout-view.ts';
 /** Unique for ever, made by the caller: a request that is sent twice is carried out once. */
 const requestId = z.string().min(8).max(64);
 const reason = z.string().max(2000);
+const policyText = z.string().max(100_000);
 
 /** Body of `POST /api/v1/rollouts`. `policy` is the text of a wave policy file; without it everyone at once. */
 export const startRequestSchema = z.strictObject({
@@ -11,17 +12,14 @@ export const startRequestSchema = z.strictObject({
   variant: z.string(),
   arch: z.string(),
   version: z.string(),
-  policy: z.string().max(100_000).optional(),
+  policy: policyText.optional(),
   startAt: z.iso.datetime({ offset: true }).optional(),
   seeds: z.enum(['stable', 'shuffled']).optional(),
   reason: reason.optional(),
 });
 export type StartRequest = z.infer<typeof startRequestSchema>;
 
-export const CHANGES = ['pause', 'resume', 'advance', 'withdraw'] as const;
-export type ChangeKind = (typeof CHANGES)[number];
-
-/** Body of `POST /api/v1/rollouts/{id}/{pause|resume|advance|withdraw}`; pause and withdraw need the reason. */
+/** Body of `POST /api/v1/rollouts/{id}/{verb}` for each of SIMPLE_VERBS; those that stop need the reason. */
 export const changeRequestSchema = z.strictObject({ requestId, reason: reason.optional() });
 export type ChangeRequest = z.infer<typeof changeRequestSchema>;
 
@@ -29,6 +27,8 @@ export type ChangeRequest = z.infer<typeof changeRequestSchema>;
 export const rollBackRequestSchema = z.strictObject({
   requestId,
   to: z.string(),
+  /** The text of a wave policy file, whose clock begins now; without it everyone goes back at once. */
+  policy: policyText.optional(),
   reason: reason.optional(),
 });
 export type RollBackRequest = z.infer<typeof rollBackRequestSchema>;

@@ -3,7 +3,7 @@ import { formatInstant } from './instant.ts';
 import { ROLLOUT_STATES } from './rollout.ts';
 import type { Rollout } from './rollout.ts';
 import { SEED_COUNT } from './seed.ts';
-import { clockAt, isAtGate, opensFor, reachablePoints, tideAt } from './tide.ts';
+import { clockAt, gateAt, letThroughAt, opensFor, reachablePoints } from './tide.ts';
 import { legalVerbs } from './verb.ts';
 
 const countsSchema = z.object({
@@ -59,7 +59,7 @@ export type HostOutcomes = Pick<RolloutView, 'counts' | 'failures'>;
 
 export function viewOf(rollout: Rollout, now: Date, outcomes: HostOutcomes): RolloutView {
   const { release, sentBackTo } = rollout;
-  const seeds = tideAt(rollout, now);
+  const seeds = letThroughAt(rollout, now);
   const reach = reachablePoints(rollout).at(-1)?.seeds ?? 0;
   const completesAt = reach === 0 ? null : opensFor(rollout, reach - 1);
   return {
@@ -84,8 +84,8 @@ export function viewOf(rollout: Rollout, now: Date, outcomes: HostOutcomes): Rol
 }
 
 function phaseOf(rollout: Rollout, now: Date): RolloutView['phase'] {
-  if (rollout.state !== 'running') return 'standing';
-  if (isAtGate(rollout, now)) return 'at-gate';
+  if (rollout.runningSince === null) return 'standing';
+  if (gateAt(rollout, now) !== null) return 'at-gate';
   const points = reachablePoints(rollout);
   const clockMs = clockAt(rollout, now);
   if (clockMs < (points[0]?.atMs ?? 0)) return 'scheduled';

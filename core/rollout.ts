@@ -32,15 +32,19 @@ export const releaseRefSchema = z
 /** What a rollout must know of a release to decide and to compile; taken from its signed document. */
 export type ReleaseRef = z.infer<typeof releaseRefSchema>;
 
+const threshold = { percentage: z.int().min(1).max(100), minimum: z.int().min(1) };
+
 const waveSchema = z
   .object({
     opensAtMs: z.int(),
     percentage: z.int().min(1).max(100),
     gate: z
-      .discriminatedUnion('kind', [
-        z.object({ kind: z.literal('approval') }).readonly(),
-        z.object({ kind: z.literal('soak'), soakMs: z.int().min(0) }).readonly(),
-      ])
+      .object({
+        soakMs: z.int().min(0),
+        success: z.object(threshold).readonly().nullable(),
+        needsApproval: z.boolean(),
+      })
+      .readonly()
       .nullable(),
     rampMs: z.int().min(0),
   })
@@ -48,7 +52,14 @@ const waveSchema = z
 
 /** A resolved policy: waves in strictly rising order of opening and percentage. */
 export const policySchema: z.ZodType<Policy> = z
-  .object({ waves: z.array(waveSchema).min(1).readonly() })
+  .object({
+    waves: z.array(waveSchema).min(1).readonly(),
+    halt: z
+      .object({ ...threshold, rollBackTo: version.nullable() })
+      .readonly()
+      .nullable(),
+    outcomeWithinMs: z.int().min(1).nullable(),
+  })
   .readonly()
   .refine(
     ({ waves }) =>
@@ -62,6 +73,22 @@ export const policySchema: z.ZodType<Policy> = z
     'waves must open later and reach further, one by one',
   );
 
+export const counterSchema = z
+  .object({
+    /** Hosts, each counted once, where it stands now: offered and silent so far, updated, failed, silent for too long. */
+    offered: z.int().min(0),
+    updated: z.int().min(0),
+    failed: z.int().min(0),
+    overdue: z.int().min(0),
+    /** Events that only grow: how often a host came through, and how often one failed or became overdue. */
+    successes: z.int().min(0),
+    failures: z.int().min(0),
+  })
+  .readonly();
+
+/** What the hosts did in a rollout, counted when their reports are stored. */
+export type Counters = z.infer<typeof counterSchema>;
+
 const changeSchema = z
   .object({
     /** Unique for ever: a verb that is applied twice changes nothing the second time. */
@@ -70,10 +97,22 @@ const changeSchema = z
     at: instantSchema,
     by: z.string(),
     reason: z.string().nullable(),
+    /** What was counted when the server decided by itself; null for what people do. */
+    evidence: counterSchema.nullable(),
   })
   .readonly();
 
-export const ROLLOUT_STATES = ['running', 'paused', 'halted', 'withdrawn', 'rolled-back'] as const;
+export const ROLLOUT_STATES = [
+  'running',
+  'paused',
+  'halted',
+  'withdrawn',
+  'superseded',
+  'rolled-back',
+] as const;
+
+/** The states in which the clock of a rollout runs. */
+const MOVING: readonly string[] = ['running', 'rolled-back'];
 
 export const rolloutSchema = z
   .object({
@@ -83,22 +122,31 @@ export const rolloutSchema = z
     /** Whether a host keeps its place in every rollout or gets a new one in each. */
     seeds: z.enum(['stable', 'shuffled']),
     state: z.enum(ROLLOUT_STATES),
-    /** Milliseconds on the rollout's clock at `runningSince`, or now if it stands still; negative before the start. */
+    /**
+     * Milliseconds on the rollout's clock at `runningSince`, or now if it stands still; negative before the start. Rolled
+     * back, the clock began anew.
+     */
     clockMs: z.int(),
-    /** Set if and only if the state is `running`. */
+    /** Set if and only if the clock runs. */
     runningSince: instantSchema.nullable(),
-    /** How many openings, counted from the first, stand open whatever their gates ask. */
+    /** How many openings, counted from the first, a person lets pass. */
     approvedOpenings: z.int().min(0),
-    /** Where hosts that run the release are sent; set if and only if the state is `rolled-back`. */
+    /** How many openings, counted from the first, the outcomes of hosts let pass. */
+    passedOpenings: z.int().min(0),
+    /** 1, and one more for each time that failed hosts were asked to try again. */
+    attempt: z.int().min(1),
+    /** What does not count for a halt any more, because a person saw it and went on. */
+    forgiven: z.object({ successes: z.int().min(0), failures: z.int().min(0) }).readonly(),
+    /** Where hosts that run the release are sent, in the waves of `policy`; null while the rollout goes forward. */
     sentBackTo: releaseRefSchema.nullable(),
     /** Every verb that made the rollout what it is, oldest first. */
     history: z.array(changeSchema).readonly(),
   })
   .readonly()
   .refine(
-    (rollout) =>
-      (rollout.state === 'running') === (rollout.runningSince !== null) &&
-      (rollout.state === 'rolled-back') === (rollout.sentBackTo !== null),
+    ({ state, runningSince, sentBackTo }) =>
+      MOVING.includes(state) === (runningSince !== null) &&
+      (state === 'paused' || (state === 'rolled-back') === (sentBackTo !== null)),
     'state, runningSince and sentBackTo contradict each other',
   );
 
@@ -126,6 +174,11 @@ export function currentRollouts(
       release.arch === of.arch &&
       !rollouts.some((later, at) => at > index && isSameRelease(later.release, release)),
   );
+}
+
+/** Whether nobody is given the release any more, and nobody will be. */
+export function isOver({ state, sentBackTo }: Pick<Rollout, 'state' | 'sentBackTo'>): boolean {
+  return state === 'withdrawn' || state === 'superseded' || sentBackTo !== null;
 }
 
 export function isSameRelease(a: ReleaseRef, b: ReleaseRef): boolean {

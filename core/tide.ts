@@ -1,19 +1,31 @@
 import { clockFor, curveOf, seedsAt } from './curve.ts';
 import type { CurvePoint, Opening } from './curve.ts';
+import { isOver } from './rollout.ts';
 import type { Rollout } from './rollout.ts';
 
+/** What says which gates are closed. */
+export type Gated = Pick<Rollout, 'policy' | 'approvedOpenings' | 'passedOpenings'>;
+
 /** The opening whose gate the clock may not pass yet, or null if none is ahead. */
-export function closedGate(rollout: Pick<Rollout, 'policy' | 'approvedOpenings'>): Opening | null {
+export function closedGate(rollout: Gated): Opening | null {
   const gate = curveOf(rollout.policy).openings.find(
-    ({ needsApproval, index }) => needsApproval && index >= rollout.approvedOpenings,
+    (opening) => lacksApproval(rollout, opening) || lacksSuccess(rollout, opening),
   );
   return gate ?? null;
 }
 
+/** Whether a person has yet to open this gate. */
+export function lacksApproval(rollout: Gated, { needsApproval, index }: Opening): boolean {
+  return needsApproval && index >= rollout.approvedOpenings;
+}
+
+/** Whether the outcomes of hosts have yet to open this gate. */
+export function lacksSuccess(rollout: Gated, { success, index }: Opening): boolean {
+  return success !== null && index >= rollout.passedOpenings;
+}
+
 /** The part of the curve that the tide will follow without a person: up to the first closed gate. */
-export function reachablePoints(
-  rollout: Pick<Rollout, 'policy' | 'approvedOpenings'>,
-): readonly CurvePoint[] {
+export function reachablePoints(rollout: Gated): readonly CurvePoint[] {
   const gate = closedGate(rollout);
   return curveOf(rollout.policy).points.filter(
     ({ atMs, seeds }) => gate === null || (atMs <= gate.atMs && seeds <= gate.seeds),
@@ -29,18 +41,31 @@ export function clockAt(rollout: Rollout, now: Date): number {
   return Math.min(limitMs, rollout.clockMs + ranMs);
 }
 
-/** Whether the tide stands at a gate that a person has to open. */
-export function isAtGate(rollout: Rollout, now: Date): boolean {
+/** The closed gate that the tide stands at, or null if it stands at none. */
+export function gateAt(rollout: Rollout, now: Date): Opening | null {
   const gate = closedGate(rollout);
-  return gate !== null && clockAt(rollout, now) >= gate.atMs;
+  return gate !== null && clockAt(rollout, now) >= gate.atMs ? gate : null;
 }
 
 /**
- * How many of the 2048 seeds the rollout has let through: a host with seed s is through iff s < tide. Withdrawn and
- * rolled back it is 0. While paused it stands where it stood, although no host may start then.
+ * How many of the 2048 seeds the rollout has let through: a host with seed s is through iff s < tide. Once it is over or
+ * sends hosts back it is 0. While paused it stands where it stood, although no host may start then.
  */
 export function tideAt(rollout: Rollout, now: Date): number {
-  if (rollout.state === 'withdrawn' || rollout.state === 'rolled-back') return 0;
+  return isOver(rollout) ? 0 : reachedAt(rollout, now);
+}
+
+/** How many of the 2048 seeds a rollout that sends hosts back has let go: its tide in the other direction. */
+export function ebbAt(rollout: Rollout, now: Date): number {
+  return rollout.sentBackTo === null ? 0 : reachedAt(rollout, now);
+}
+
+/** `tideAt` or `ebbAt`, whichever way the rollout goes; nobody is let through once it is over. */
+export function letThroughAt(rollout: Rollout, now: Date): number {
+  return rollout.sentBackTo === null ? tideAt(rollout, now) : ebbAt(rollout, now);
+}
+
+function reachedAt(rollout: Rollout, now: Date): number {
   const gate = closedGate(rollout);
   const clockMs = clockAt(rollout, now);
   return gate !== null && clockMs >= gate.atMs
@@ -49,7 +74,7 @@ export function tideAt(rollout: Rollout, now: Date): number {
 }
 
 /**
- * The inverse of `tideAt` for a running rollout: the first instant, not before `runningSince`, at which the tide covers
+ * The inverse of `tideAt` and `ebbAt` while the clock runs: the first instant, not before `runningSince`, at which it covers
  * the seed if nobody intervenes. Null if that will not happen: not running, a closed gate before it, a policy that ends below.
  */
 export function opensFor(rollout: Rollout, seed: number): Date | null {

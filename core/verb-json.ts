@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { instantSchema, policySchema, releaseRefSchema } from './rollout.ts';
+import { counterSchema, instantSchema, policySchema, releaseRefSchema } from './rollout.ts';
+import { SIMPLE_VERBS } from './verb.ts';
 import type { Verb } from './verb.ts';
 
 const origin = {
@@ -19,8 +20,20 @@ const verbSchema: z.ZodType<Verb> = z.union([
     startAt: instantSchema,
     seeds: z.enum(['stable', 'shuffled']),
   }),
-  z.object({ ...origin, kind: z.enum(['pause', 'resume', 'advance', 'withdraw']) }),
-  z.object({ ...origin, kind: z.literal('roll-back'), to: releaseRefSchema }),
+  z.object({ ...origin, kind: z.enum(SIMPLE_VERBS) }),
+  z.object({
+    ...origin,
+    kind: z.literal('roll-back'),
+    to: releaseRefSchema,
+    policy: policySchema,
+  }),
+  z.object({ ...origin, kind: z.literal('halt'), evidence: counterSchema }),
+  z.object({
+    ...origin,
+    kind: z.literal('pass-gate'),
+    opening: z.int().min(0),
+    evidence: counterSchema,
+  }),
 ]);
 
 /** A verb as the outbox keeps it. */

@@ -1,8 +1,9 @@
-import { curveOf } from './curve.ts';
 import { ExpectedError } from './errors.ts';
-import { currentRollouts, isSameRelease } from './rollout.ts';
-import type { Change, ReleaseRef, Rollout } from './rollout.ts';
-import { clockAt, closedGate } from './tide.ts';
+import { currentRollouts, isOver, isSameRelease } from './rollout.ts';
+import type { Change, Counters, ReleaseRef, Rollout } from './rollout.ts';
+import { approval, nextStep, passing } from './steps.ts';
+import { clockAt, tideAt } from './tide.ts';
+import { compareVersions } from './version.ts';
 import type { Policy } from './wave.ts';
 
 export type RolloutErrorCode =
@@ -10,21 +11,37 @@ export type RolloutErrorCode =
   | 'rollout/not-there'
   /** The verb makes no sense in the rollout's state; the message says which verbs do. */
   | 'rollout/illegal'
-  /** The release already has a rollout that is not withdrawn or rolled back. */
+  /** The release already has a rollout that is not over. */
   | 'rollout/exists'
   /** The release's signed document does not name the version to go back to. */
   | 'rollout/not-permitted'
+  /** No newer rollout lets through all hosts that this one does. */
+  | 'rollout/not-covered'
+  /** The policy asks for what a way back does not have. */
+  | 'rollout/policy'
   /** A verb that stops or reverses came without a reason. */
   | 'rollout/reason';
 
 export class RolloutError extends ExpectedError<RolloutErrorCode> {}
 
-export type VerbKind = 'start' | 'pause' | 'resume' | 'advance' | 'withdraw' | 'roll-back';
+/** What people do without saying more. */
+export const SIMPLE_VERBS = [
+  'pause',
+  'resume',
+  'advance',
+  'approve',
+  'retry',
+  'withdraw',
+  'supersede',
+] as const;
+export type SimpleVerb = (typeof SIMPLE_VERBS)[number];
+
+export type VerbKind = 'start' | SimpleVerb | 'roll-back' | 'halt' | 'pass-gate';
 
 /** Who asks, when and why. `id` is unique for ever; applying a verb twice equals applying it once. */
-export type VerbOrigin = Omit<Change, 'verb'>;
+export type VerbOrigin = Omit<Change, 'verb' | 'evidence'>;
 
-/** What an operator does to a rollout: one pure edit of the rollouts in the manifest. */
+/** What is done to a rollout: one pure edit of the rollouts in the manifest. */
 export type Verb = VerbOrigin & { readonly rolloutId: string } & (
     | {
         readonly kind: 'start';
@@ -34,26 +51,41 @@ export type Verb = VerbOrigin & { readonly rolloutId: string } & (
         readonly startAt: Date;
         readonly seeds: Rollout['seeds'];
       }
-    | { readonly kind: 'pause' | 'resume' | 'advance' | 'withdraw' }
-    | { readonly kind: 'roll-back'; readonly to: ReleaseRef }
+    | { readonly kind: SimpleVerb }
+    | {
+        readonly kind: 'roll-back';
+        readonly to: ReleaseRef;
+        /** The waves in which hosts go back; its clock begins with the verb. */
+        readonly policy: Policy;
+      }
+    /** By the server alone. */
+    | { readonly kind: 'halt'; readonly evidence: Counters }
+    | { readonly kind: 'pass-gate'; readonly opening: number; readonly evidence: Counters }
   );
 
-const NEEDS_REASON: readonly VerbKind[] = ['pause', 'withdraw', 'roll-back'];
+/** How often failed hosts can be asked to try again. */
+export const MAX_ATTEMPTS = 5;
 
-/** The verbs that a rollout takes at this moment; `start` is for releases, not for rollouts. */
+/** The verbs that stop or reverse: whoever reads the history later wants to know why. */
+export const NEEDS_REASON: readonly VerbKind[] = ['pause', 'withdraw', 'supersede', 'roll-back'];
+
+/**
+ * The verbs that people may give to a rollout at this moment; `start` is for releases, not for rollouts. `supersede` is
+ * still refused if no newer rollout covers as much.
+ */
 export function legalVerbs(rollout: Rollout, now: Date): readonly VerbKind[] {
-  const advance = nextStep(rollout, now) === null ? [] : (['advance'] as const);
-  switch (rollout.state) {
-    case 'running':
-      return ['pause', ...advance, 'withdraw', 'roll-back'];
-    case 'paused':
-    case 'halted':
-      return ['resume', ...advance, 'withdraw', 'roll-back'];
-    case 'withdrawn':
-      return ['roll-back'];
-    case 'rolled-back':
-      return [];
-  }
+  const steps: VerbKind[] = [];
+  if (nextStep(rollout, now) !== null) steps.push('advance');
+  if (approval(rollout, now) !== null) steps.push('approve');
+  if (isOver(rollout)) return legalWhenOver(rollout, steps);
+  if (rollout.attempt < MAX_ATTEMPTS) steps.push('retry');
+  const brake = rollout.state === 'running' ? 'pause' : 'resume';
+  return [brake, ...steps, 'withdraw', 'supersede', 'roll-back'];
+}
+
+function legalWhenOver({ state }: Rollout, steps: readonly VerbKind[]): readonly VerbKind[] {
+  if (state === 'rolled-back') return ['pause', ...steps, 'roll-back'];
+  return state === 'paused' ? ['resume', ...steps, 'roll-back'] : ['roll-back'];
 }
 
 /** The rollouts after the verb. Throws RolloutError and changes nothing if the verb is not legal. */
@@ -71,6 +103,7 @@ export function applyVerb(rollouts: readonly Rollout[], verb: Verb): readonly Ro
     throw new RolloutError('rollout/not-there', `no rollout has the id ${verb.rolloutId}`);
   }
   const after = {
+    ...before,
     ...changed(rollouts, before, verb),
     history: [...before.history, toChange(verb)],
   };
@@ -78,11 +111,11 @@ export function applyVerb(rollouts: readonly Rollout[], verb: Verb): readonly Ro
 }
 
 function started(rollouts: readonly Rollout[], verb: Verb & { kind: 'start' }): Rollout {
-  const { release } = verb;
+  const { release, policy } = verb;
   const rival = currentRollouts(rollouts, release).find((rollout) =>
     isSameRelease(rollout.release, release),
   );
-  if (rival !== undefined && rival.state !== 'withdrawn' && rival.state !== 'rolled-back') {
+  if (rival !== undefined && !isOver(rival)) {
     throw new RolloutError(
       'rollout/exists',
       `${release.variant} ${release.arch} ${release.version} is already rolled out by ${rival.id}, which is ${rival.state}`,
@@ -91,84 +124,126 @@ function started(rollouts: readonly Rollout[], verb: Verb & { kind: 'start' }): 
   if (rollouts.some(({ id }) => id === verb.rolloutId)) {
     throw new RolloutError('rollout/exists', `rollout ${verb.rolloutId} exists`);
   }
+  if (policy.halt !== null && policy.halt.rollBackTo !== null) {
+    requirePermitted(release, policy.halt.rollBackTo);
+  }
   return {
     id: verb.rolloutId,
     release,
-    policy: verb.policy,
+    policy,
     seeds: verb.seeds,
     state: 'running',
     clockMs: verb.at.getTime() - verb.startAt.getTime(),
     runningSince: verb.at,
-    approvedOpenings: 0,
+    ...NOTHING_PASSED,
+    attempt: 1,
+    forgiven: { successes: 0, failures: 0 },
     sentBackTo: null,
     history: [toChange(verb)],
   };
 }
 
+const NOTHING_PASSED = { approvedOpenings: 0, passedOpenings: 0 };
+
 function changed(
   rollouts: readonly Rollout[],
   rollout: Rollout,
   verb: Exclude<Verb, { kind: 'start' }>,
-): Rollout {
+): Partial<Rollout> {
   const at = notBefore(verb.at, rollout);
   // A rollout that a later one of the same release replaced is history.
   const isCurrent = currentRollouts(rollouts, rollout.release).includes(rollout);
   const legal = isCurrent ? legalVerbs(rollout, at) : [];
-  if (!legal.includes(verb.kind)) throw illegal(rollout, verb.kind, legal);
+  const refuse = () => illegal(rollout, verb.kind, legal);
+  const step = (change: Partial<Rollout> | null): Partial<Rollout> => {
+    if (change === null) throw refuse();
+    return { ...change, runningSince: rollout.runningSince === null ? null : at };
+  };
   const standing = { clockMs: clockAt(rollout, at), runningSince: null };
+  if (verb.kind === 'halt' || verb.kind === 'pass-gate') {
+    if (!isCurrent || rollout.state !== 'running') throw refuse();
+    if (verb.kind === 'halt') return { ...standing, state: 'halted' };
+    return step(passing(rollout, verb.opening, at));
+  }
+  if (!legal.includes(verb.kind)) throw refuse();
   switch (verb.kind) {
     case 'pause':
-      return { ...rollout, ...standing, state: 'paused' };
+      return { ...standing, state: 'paused' };
     case 'resume':
-      return { ...rollout, state: 'running', runningSince: at };
+      return {
+        state: rollout.sentBackTo === null ? 'running' : 'rolled-back',
+        runningSince: at,
+        ...(rollout.state === 'halted' ? forgive(rollout) : {}),
+      };
     case 'advance':
-      return {
-        ...rollout,
-        ...nextStep(rollout, at),
-        runningSince: rollout.runningSince === null ? null : at,
-      };
+      return step(nextStep(rollout, at));
+    case 'approve':
+      return step(approval(rollout, at));
+    case 'retry':
+      return { attempt: rollout.attempt + 1 };
     case 'withdraw':
-      return { ...rollout, ...standing, state: 'withdrawn' };
+      return { ...standing, state: 'withdrawn' };
+    case 'supersede':
+      requireCovered(rollouts, rollout, at);
+      return { ...standing, state: 'superseded' };
     case 'roll-back':
+      requirePermitted(rollout.release, verb.to.version);
+      requireUnjudged(verb.policy);
       return {
-        ...rollout,
-        ...standing,
-        state: 'rolled-back',
-        sentBackTo: permitted(rollout, verb.to),
+        ...{ state: 'rolled-back', sentBackTo: verb.to, policy: verb.policy },
+        ...{ clockMs: 0, runningSince: at, ...NOTHING_PASSED },
       };
   }
 }
 
-/** One step forward: through the gate it waits at, to the next opening, or to the end of the last ramp. */
-function nextStep(
-  rollout: Rollout,
-  now: Date,
-): Pick<Rollout, 'clockMs' | 'approvedOpenings'> | null {
-  const { openings, points } = curveOf(rollout.policy);
-  const clockMs = clockAt(rollout, now);
-  const gate = closedGate(rollout);
-  if (gate !== null && clockMs >= gate.atMs) {
-    return { clockMs, approvedOpenings: gate.index + 1 };
-  }
-  const ahead = [...openings, ...points.slice(-1)].find(({ atMs }) => atMs > clockMs);
-  if (ahead === undefined) return null;
-  return { clockMs: ahead.atMs, approvedOpenings: rollout.approvedOpenings };
+/** Who resumes a halted rollout has seen the evidence: the same failures do not halt it again. */
+function forgive({ history }: Rollout): Pick<Rollout, 'forgiven'> | null {
+  const evidence = history.findLast(({ verb }) => verb === 'halt')?.evidence ?? null;
+  if (evidence === null) return null;
+  return { forgiven: { successes: evidence.successes, failures: evidence.failures } };
 }
 
-function permitted(rollout: Rollout, to: ReleaseRef): ReleaseRef {
+/** No host that is let through now may lose its update: a newer rollout must offer one to each of them. */
+function requireCovered(rollouts: readonly Rollout[], rollout: Rollout, at: Date): void {
   const { release } = rollout;
-  const isPermitted =
-    to.variant === release.variant &&
-    to.arch === release.arch &&
-    release.rollbackTo.includes(to.version);
-  if (!isPermitted) {
-    const named = release.rollbackTo.length === 0 ? 'none' : release.rollbackTo.join(', ');
-    throw new RolloutError(
-      'rollout/not-permitted',
-      `release ${release.version} may not go back to ${to.version}: its signed document names ${named}`,
-    );
-  }
-  return to;
+  const isCovered = currentRollouts(rollouts, release).some(
+    (newer) =>
+      newer.state === 'running' &&
+      newer.seeds === 'stable' &&
+      rollout.seeds === 'stable' &&
+      compareVersions(newer.release.version, release.version) > 0 &&
+      isBarrierNoHigher(newer.release.minimumFrom, release.minimumFrom) &&
+      tideAt(newer, at) >= tideAt(rollout, at),
+  );
+  if (isCovered) return;
+  throw new RolloutError(
+    'rollout/not-covered',
+    `cannot supersede rollout ${rollout.id}: no running rollout of a newer release lets through all hosts that it lets through`,
+    { hints: ['advance the newer rollout first', 'or withdraw this one: nobody else gets it'] },
+  );
+}
+
+function isBarrierNoHigher(newer: string | null, older: string | null): boolean {
+  return newer === null || (older !== null && compareVersions(newer, older) <= 0);
+}
+
+function requirePermitted({ version, rollbackTo }: ReleaseRef, to: string): void {
+  if (rollbackTo.includes(to)) return;
+  const named = rollbackTo.length === 0 ? 'none' : rollbackTo.join(', ');
+  throw new RolloutError(
+    'rollout/not-permitted',
+    `release ${version} may not go back to ${to}: its signed document names ${named}`,
+  );
+}
+
+/** Who goes back is let go by time and by people alone: outcomes are counted for the way forward. */
+function requireUnjudged({ halt, waves }: Policy): void {
+  const isJudged = halt !== null || waves.some(({ gate }) => (gate?.success ?? null) !== null);
+  if (!isJudged) return;
+  throw new RolloutError(
+    'rollout/policy',
+    'a policy for the way back must have neither [halt] nor a gate with success_percentage',
+  );
 }
 
 function illegal(rollout: Rollout, kind: VerbKind, legal: readonly VerbKind[]): RolloutError {
@@ -186,5 +261,6 @@ function notBefore(at: Date, { history }: Rollout): Date {
 }
 
 function toChange(verb: Verb): Change {
-  return { id: verb.id, verb: verb.kind, at: verb.at, by: verb.by, reason: verb.reason };
+  const { id, kind, at, by, reason } = verb;
+  return { id, verb: kind, at, by, reason, evidence: 'evidence' in verb ? verb.evidence : null };
 }

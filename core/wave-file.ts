@@ -1,29 +1,11 @@
 import { parse, TomlDate, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { parseDuration } from './duration.ts';
-import { ExpectedError } from './errors.ts';
 import { formatInstant, parseInstant } from './instant.ts';
-import type { Gate, Policy, Wave } from './wave.ts';
-
-export type WaveErrorCode =
-  /** Not TOML, or a value of the wrong type. */
-  | 'wave/format'
-  | 'wave/unknown-key'
-  /** A file without a single wave. */
-  | 'wave/none'
-  /** `start_after` is neither a duration nor a time, or a time before the start. */
-  | 'wave/start-after'
-  /** Not a whole number from 1 to 100. */
-  | 'wave/percentage'
-  /** Not more than the percentage of the wave before. */
-  | 'wave/percentage-order'
-  /** Not later than the wave before. */
-  | 'wave/unordered'
-  /** A `gate` or `ramp` that makes no sense where it stands. */
-  | 'wave/gate'
-  | 'wave/ramp';
-
-export class WaveError extends ExpectedError<WaveErrorCode> {}
+import { gateOf, gateShape, haltOf, haltShape, outcomeWithinOf } from './wave-conditions.ts';
+import { attempt, checked, WaveError } from './wave-errors.ts';
+import { EVERYONE_AT_ONCE } from './wave.ts';
+import type { Policy, Wave } from './wave.ts';
 
 type DraftWave = Omit<Wave, 'opensAtMs'> & {
   /** Milliseconds after the start, or an instant. */
@@ -31,22 +13,28 @@ type DraftWave = Omit<Wave, 'opensAtMs'> & {
 };
 
 /** A wave file that was read, but whose absolute times still wait for the start. */
-export type PolicyDraft = { readonly waves: readonly DraftWave[] };
+export type PolicyDraft = Omit<Policy, 'waves'> & { readonly waves: readonly DraftWave[] };
 
 const waveShape = z.strictObject({
   start_after: z.union([z.string(), z.instanceof(TomlDate)]),
   fleet_percentage: z.number(),
-  gate: z.union([z.string(), z.strictObject({ soak: z.string() })]).optional(),
+  gate: gateShape.optional(),
   ramp: z.string().optional(),
 });
-const fileShape = z.strictObject({ waves: z.array(z.unknown()).default([]) });
+const fileShape = z.strictObject({
+  waves: z.array(z.unknown()).default([]),
+  halt: haltShape.optional(),
+  outcome_within: z.string().optional(),
+});
 
 /**
- * Reads Bottlerocket's wave policy (`[[waves]]`, `start_after`, `fleet_percentage`) with our optional `gate` and `ramp`. RFC 3339
+ * Reads Bottlerocket's wave policy (`[[waves]]`, `start_after`, `fleet_percentage`) with our optional `gate`,
+ * `ramp`, `[halt]` and `outcome_within`. RFC 3339
  * times are taken for `start_after` too, as waves/README.md of Bottlerocket promises. Throws WaveError.
  */
 export function parseWavePolicy(toml: string): PolicyDraft {
-  const { waves } = checked(fileShape, readToml(toml), 'wave policy');
+  const file = checked(fileShape, readToml(toml), 'wave policy');
+  const { waves } = file;
   if (waves.length === 0) throw new WaveError('wave/none', 'wave policy: no [[waves]] in it');
   const drafts = waves.map((wave, index) => draftOf(wave, index + 1, waves.length));
   drafts.forEach(({ percentage }, index) => {
@@ -63,7 +51,16 @@ export function parseWavePolicy(toml: string): PolicyDraft {
     const before = drafts[index]?.startAfter;
     if (typeof before === typeof startAfter) refuseUnordered(index + 2, before, startAfter);
   });
-  return { waves: drafts };
+  return {
+    waves: drafts,
+    halt: haltOf(file.halt),
+    outcomeWithinMs: outcomeWithinOf(file.outcome_within),
+  };
+}
+
+/** What a file with this text makes of a rollout from `startAt`; null is everyone at once. Throws WaveError. */
+export function readPolicy(text: string | null, startAt: Date): Policy {
+  return text === null ? EVERYONE_AT_ONCE : resolvePolicy(parseWavePolicy(text), startAt);
 }
 
 /** The policy with every opening as an offset from the start. Throws WaveError. */
@@ -82,7 +79,7 @@ export function resolvePolicy(draft: PolicyDraft, startAt: Date): Policy {
   waves.slice(1).forEach(({ opensAtMs }, index) => {
     refuseUnordered(index + 2, waves[index]?.opensAtMs, opensAtMs);
   });
-  return { waves };
+  return { ...draft, waves };
 }
 
 function draftOf(value: unknown, number: number, count: number): DraftWave {
@@ -112,17 +109,6 @@ function startAfterOf(value: string | TomlDate, where: string): number | Date {
   throw new WaveError(
     'wave/start-after',
     `${where}: start_after must be like '4 hours' or an RFC 3339 time with its offset, got '${text}'`,
-  );
-}
-
-function gateOf(value: string | { readonly soak: string } | undefined, where: string): Gate | null {
-  if (value === undefined) return null;
-  if (value === 'approval') return { kind: 'approval' };
-  const soakMs = typeof value === 'string' ? null : attempt(() => parseDuration(value.soak));
-  if (soakMs !== null) return { kind: 'soak', soakMs };
-  throw new WaveError(
-    'wave/gate',
-    `${where}: gate must be 'approval' or { soak = '12 hours' }, got ${JSON.stringify(value)}`,
   );
 }
 
@@ -164,27 +150,5 @@ function readToml(text: string): unknown {
     if (!(cause instanceof TomlError)) throw cause;
     const [reason = ''] = cause.message.split('\n');
     throw new WaveError('wave/format', `wave policy, line ${cause.line}: ${reason}`, { cause });
-  }
-}
-
-function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  if (issue?.code === 'unrecognized_keys') {
-    throw new WaveError('wave/unknown-key', `${where}: unknown key ${issue.keys.join(', ')}`);
-  }
-  const key = issue?.path.join('.') ?? '';
-  throw new WaveError(
-    'wave/format',
-    `${where}: ${key === '' ? '' : `${key}: `}${issue?.message ?? ''}`,
-  );
-}
-
-function attempt<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch {
-    return null;
   }
 }

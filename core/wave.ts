@@ -1,6 +1,20 @@
-/** A condition at a wave's opening: a person's approval, or time spent at the tide reached so far. */
-export type Gate =
-  { readonly kind: 'approval' } | { readonly kind: 'soak'; readonly soakMs: number };
+/** At least this share, in whole percent 1..100, of at least so many hosts. */
+export type Threshold = { readonly percentage: number; readonly minimum: number };
+
+/** Conditions at a wave's opening, all of which must hold; the soak comes first. */
+export type Gate = {
+  /** Time spent at the tide reached so far; 0 is none. */
+  readonly soakMs: number;
+  /** How many of the hosts that were let through so far must have come through. */
+  readonly success: Threshold | null;
+  readonly needsApproval: boolean;
+};
+
+/** When the server stops a rollout by itself: this share of the outcomes, of at least so many, are failures. */
+export type HaltRule = Threshold & {
+  /** The version that the hosts are then sent back to; null leaves that to a person. */
+  readonly rollBackTo: string | null;
+};
 
 /** One step of a policy, on the rollout's clock: when it opens and which share of the fleet it reaches. */
 export type Wave = {
@@ -13,9 +27,16 @@ export type Wave = {
   readonly rampMs: number;
 };
 
-export type Policy = { readonly waves: readonly Wave[] };
+export type Policy = {
+  readonly waves: readonly Wave[];
+  readonly halt: HaltRule | null;
+  /** A host that was offered the release and says nothing for so long counts as a failure; null waits for ever. */
+  readonly outcomeWithinMs: number | null;
+};
 
 /** No policy: everyone at once. */
 export const EVERYONE_AT_ONCE: Policy = {
   waves: [{ opensAtMs: 0, percentage: 100, gate: null, rampMs: 0 }],
+  halt: null,
+  outcomeWithinMs: null,
 };

@@ -44,6 +44,11 @@ export async function readOptionFile(io: Io, name: string, path: string): Promis
   return (await readOptionBytes(io, name, path)).toString();
 }
 
+/** The text of the wave policy that `--policy` names, or null without the option. */
+export async function readPolicyOption(io: Io, path: string | undefined): Promise<string | null> {
+  return path === undefined ? null : readOptionFile(io, '--policy', path);
+}
+
 /** Prints a result: one JSON value on one line for machines, else lines for people. */
 export function print(
   io: Io,

@@ -4,7 +4,7 @@ import { readRollouts } from '../adapters/repository/rollouts.ts';
 import { formatInstant } from '../core/instant.ts';
 import { formatRelease } from '../core/release.ts';
 import type { Release } from '../core/release.ts';
-import { currentRollouts } from '../core/rollout.ts';
+import { currentRollouts, isOver } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { releaseDocumentTarget, releasesRole } from '../core/tuf/names.ts';
 import { findTarget } from '../core/tuf/repository-metadata.ts';
@@ -80,10 +80,7 @@ async function withdrawal(
 }
 
 function refuseInForce({ version }: Release, current: readonly Rollout[]): void {
-  const giving = current.find(
-    ({ release, state }) =>
-      release.version === version && state !== 'withdrawn' && state !== 'rolled-back',
-  );
+  const giving = current.find((rollout) => rollout.release.version === version && !isOver(rollout));
   if (giving !== undefined) {
     const { id, state } = giving;
     throw new ReleaseEditError(

@@ -1,4 +1,5 @@
 import type { RepositoryState } from '../adapters/repository/repository.ts';
+import { isOver } from '../core/rollout.ts';
 import type { ReleaseRef, Rollout } from '../core/rollout.ts';
 import { TufError } from '../core/tuf/errors.ts';
 import type { SignedMetadata, TargetsMetadata } from '../core/tuf/metadata.ts';
@@ -84,15 +85,6 @@ export function requireKept(
   }
 }
 
-function givenRelease({ state, release, sentBackTo }: Rollout): ReleaseRef | null {
-  switch (state) {
-    case 'running':
-    case 'paused':
-    case 'halted':
-      return release;
-    case 'rolled-back':
-      return sentBackTo;
-    case 'withdrawn':
-      return null;
-  }
+function givenRelease(rollout: Rollout): ReleaseRef | null {
+  return rollout.sentBackTo ?? (isOver(rollout) ? null : rollout.release);
 }

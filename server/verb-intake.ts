@@ -2,15 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { newRolloutId } from '../adapters/repository/rollouts.ts';
 import type { State, StoredVerb } from '../adapters/state/state.ts';
-import type { ChangeKind } from '../core/operator-api.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { formatVerb, parseVerb } from '../core/verb-json.ts';
 import { applyVerb, RolloutError } from '../core/verb.ts';
-import type { Verb } from '../core/verb.ts';
-import { EVERYONE_AT_ONCE } from '../core/wave.ts';
-import type { Policy } from '../core/wave.ts';
-import { parseWavePolicy, resolvePolicy } from '../core/wave-file.ts';
+import type { SimpleVerb, Verb } from '../core/verb.ts';
+import { readPolicy } from '../core/wave-file.ts';
 import { RequestError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { Mutex } from './mutex.ts';
@@ -33,8 +30,14 @@ export type Order = {
   readonly reason: string | null;
 } & (
   | StartOrder
-  | { readonly kind: ChangeKind; readonly rolloutId: string }
-  | { readonly kind: 'roll-back'; readonly rolloutId: string; readonly to: string }
+  | { readonly kind: SimpleVerb; readonly rolloutId: string }
+  | {
+      readonly kind: 'roll-back';
+      readonly rolloutId: string;
+      readonly to: string;
+      /** As of a start; the clock of the way back begins now. */
+      readonly policy: string | null;
+    }
 );
 
 export type VerbIntakeOptions = {
@@ -94,7 +97,7 @@ export class VerbIntake {
           ...origin,
           kind: 'start',
           rolloutId: newRolloutId(),
-          policy: policyOf(order, startAt),
+          policy: readPolicy(order.policy, startAt),
           release: await link.findRelease(order),
           startAt,
           seeds: order.seeds,
@@ -103,12 +106,10 @@ export class VerbIntake {
       case 'roll-back': {
         const { release } = this.#find(order.rolloutId);
         const to = await link.findRelease({ ...release, version: order.to });
-        return { ...origin, kind: 'roll-back', rolloutId: order.rolloutId, to };
+        const policy = readPolicy(order.policy, at);
+        return { ...origin, kind: 'roll-back', rolloutId: order.rolloutId, to, policy };
       }
-      case 'pause':
-      case 'resume':
-      case 'advance':
-      case 'withdraw':
+      default:
         return { ...origin, kind: order.kind, rolloutId: order.rolloutId };
     }
   }
@@ -152,7 +153,13 @@ function isSameOrder(order: Order, verb: Verb): boolean {
   if (order.reason !== verb.reason) return false;
   if (order.kind === 'start') return verb.kind === 'start' && isSameStart(order, verb);
   if (order.rolloutId !== verb.rolloutId) return false;
-  if (order.kind === 'roll-back') return verb.kind === 'roll-back' && order.to === verb.to.version;
+  if (order.kind === 'roll-back') {
+    return (
+      verb.kind === 'roll-back' &&
+      order.to === verb.to.version &&
+      isDeepStrictEqual(readPolicy(order.policy, verb.at), verb.policy)
+    );
+  }
   return order.kind === verb.kind;
 }
 
@@ -164,12 +171,8 @@ function isSameStart(order: StartOrder, verb: Verb & { readonly kind: 'start' })
     order.version === release.version &&
     order.seeds === seeds &&
     (order.startAt ?? at).getTime() === startAt.getTime() &&
-    isDeepStrictEqual(policyOf(order, startAt), policy)
+    isDeepStrictEqual(readPolicy(order.policy, startAt), policy)
   );
-}
-
-function policyOf({ policy }: StartOrder, startAt: Date): Policy {
-  return policy === null ? EVERYONE_AT_ONCE : resolvePolicy(parseWavePolicy(policy), startAt);
 }
 
 function conflict({ requestId }: Order): RequestError {

@@ -57,7 +57,11 @@ export function policyOfWaves(waves: Waves, now: Date): ConvertedWaves {
   // A first bound above 0 is let through at once: a wave of a millisecond.
   const startMs = first.percentage === 0 ? first.atMs : first.atMs - 1;
   const head = first.percentage === 0 ? [] : [waveOf(0, first.percentage)];
-  const policy = { waves: [...head, ...wavesOf(points, startMs)] };
+  const policy = {
+    waves: [...head, ...wavesOf(points, startMs)],
+    halt: null,
+    outcomeWithinMs: null,
+  };
   return { kind: 'policy', policy, startAt: new Date(startMs), bounds, moved };
 }
 

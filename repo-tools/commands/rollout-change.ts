@@ -1,18 +1,22 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import type { ChangeKind } from '../../core/operator-api.ts';
+import { NEEDS_REASON } from '../../core/verb.ts';
+import type { SimpleVerb } from '../../core/verb.ts';
 import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
 
-const DESCRIPTIONS: Readonly<Record<ChangeKind, string>> = {
+const DESCRIPTIONS: Readonly<Record<SimpleVerb, string>> = {
   pause: 'stop the clock: no host starts until it is resumed',
   resume: 'let the clock run again; the remaining waves shift by the pause',
-  advance: 'move to the next opening, or open the gate it waits at',
+  advance: 'move to the next opening, or open the gate it waits at whatever the gate asks for',
+  approve: 'let the tide pass the next gate that asks for approval, reached or not',
+  retry: 'ask the hosts that failed to try again',
   withdraw: 'give the release to nobody else',
+  supersede: 'end it because a newer rollout lets through as many hosts; nobody loses an update',
 };
 
-export function rolloutChangeCommand(io: Io, kind: ChangeKind): Command {
+export function rolloutChangeCommand(io: Io, kind: SimpleVerb): Command {
   const command = new Command(kind)
     .description(DESCRIPTIONS[kind])
     .argument('<id>', 'id of the rollout')
@@ -26,7 +30,7 @@ export function rolloutChangeCommand(io: Io, kind: ChangeKind): Command {
         lines: (view) => [rolloutLine(view)],
       }),
     );
-  if (kind === 'pause' || kind === 'withdraw') {
+  if (NEEDS_REASON.includes(kind)) {
     command.requiredOption('--reason <text>', 'why, for the history');
   } else {
     command.option('--reason <text>', 'why, for the history');

@@ -41,8 +41,14 @@ async function preview(io: Io, options: Options): Promise<void> {
 type Preview = { readonly policy: Policy; readonly startAt: Date };
 
 function printPoints(io: Io, { json }: Options, { policy, startAt }: Preview): void {
-  const approvedOpenings = policy.waves.length;
-  const points = tidePoints({ policy, approvedOpenings, clockMs: 0, runningSince: startAt });
+  const opened = policy.waves.length;
+  const points = tidePoints({
+    policy,
+    approvedOpenings: opened,
+    passedOpenings: opened,
+    clockMs: 0,
+    runningSince: startAt,
+  });
   const lines = points.map(([at, seeds]) =>
     `${at}  ${String(seeds).padStart(4)} of ${SEED_COUNT}  ${bar(seeds)}`.trimEnd(),
   );

@@ -1,16 +1,22 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { readPolicyOption } from '../usage.ts';
 import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
 
-type Options = TargetOptions & { readonly to: string; readonly reason: string };
+type Options = TargetOptions & {
+  readonly to: string;
+  readonly policy?: string;
+  readonly reason: string;
+};
 
 export function rolloutRollbackCommand(io: Io): Command {
   const command = new Command('rollback')
     .description('withdraw the release and send the hosts that run it to another one')
     .argument('<id>', 'id of the rollout')
     .requiredOption('--to <version>', 'a version that the signed document of the release permits')
+    .option('--policy <file>', 'waves in TOML in which they go back; without it all at once')
     .requiredOption('--reason <text>', 'why, for the history')
     .addHelpText(
       'after',
@@ -19,7 +25,13 @@ export function rolloutRollbackCommand(io: Io): Command {
     )
     .action((id: string, options: Options) =>
       changeRollout(io, options, {
-        verb: (control) => control.rollBack(id, options.to, options.reason),
+        verb: async (control) =>
+          control.rollBack({
+            rolloutId: id,
+            version: options.to,
+            policy: await readPolicyOption(io, options.policy),
+            reason: options.reason,
+          }),
         lines: (view) => [rolloutLine(view)],
       }),
     );

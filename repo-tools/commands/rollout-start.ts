@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { instantOption, readOptionFile } from '../usage.ts';
+import { instantOption, readPolicyOption } from '../usage.ts';
 import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 
@@ -37,8 +37,7 @@ async function start(io: Io, options: Options): Promise<void> {
   const { variant, arch, version } = options;
   const startAt =
     options.startAt === undefined ? null : instantOption('--start-at', options.startAt);
-  const policy =
-    options.policy === undefined ? null : await readOptionFile(io, '--policy', options.policy);
+  const policy = await readPolicyOption(io, options.policy);
   const seeds = options.shuffleSeeds === true ? 'shuffled' : 'stable';
   const reason = options.reason ?? null;
   await changeRollout(io, options, {

@@ -1,5 +1,5 @@
-import type { ChangeKind } from '../../core/operator-api.ts';
 import type { RolloutView } from '../../core/rollout-view.ts';
+import type { SimpleVerb } from '../../core/verb.ts';
 
 export type StartOrder = {
   readonly variant: string;
@@ -13,6 +13,14 @@ export type StartOrder = {
   readonly reason: string | null;
 };
 
+export type RollBackOrder = {
+  readonly rolloutId: string;
+  readonly version: string;
+  /** The text of a wave policy file, whose clock begins now; null is everyone at once. */
+  readonly policy: string | null;
+  readonly reason: string | null;
+};
+
 /** How verbs are told from each other: by an id of their own, so that one which is sent again is not done twice. */
 export type RequestIds = () => string;
 
@@ -22,8 +30,8 @@ export type RequestIds = () => string;
  */
 export interface RolloutControl extends AsyncDisposable {
   start(order: StartOrder): Promise<RolloutView>;
-  change(kind: ChangeKind, rolloutId: string, reason: string | null): Promise<RolloutView>;
-  rollBack(rolloutId: string, to: string, reason: string | null): Promise<RolloutView>;
+  change(kind: SimpleVerb, rolloutId: string, reason: string | null): Promise<RolloutView>;
+  rollBack(order: RollBackOrder): Promise<RolloutView>;
   list(): Promise<readonly RolloutView[]>;
   show(rolloutId: string): Promise<RolloutView>;
 }

@@ -13,8 +13,7 @@ import { viewOf } from '../../core/rollout-view.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import { RolloutError } from '../../core/verb.ts';
 import type { Verb } from '../../core/verb.ts';
-import { EVERYONE_AT_ONCE } from '../../core/wave.ts';
-import { parseWavePolicy, resolvePolicy } from '../../core/wave-file.ts';
+import { readPolicy } from '../../core/wave-file.ts';
 import type { RequestIds, RolloutControl } from './control.ts';
 
 export type RepositoryTarget = {
@@ -73,17 +72,24 @@ export function repositoryControl({
         kind: 'start',
         rolloutId: newRolloutId(),
         release,
-        policy: policy === null ? EVERYONE_AT_ONCE : resolvePolicy(parseWavePolicy(policy), begins),
+        policy: readPolicy(policy, begins),
         startAt: begins,
         seeds,
       });
     },
     change: (kind, rolloutId, reason) => apply({ ...origin(reason), kind, rolloutId }),
-    async rollBack(rolloutId, version, reason) {
+    async rollBack({ rolloutId, version, policy, reason }) {
       const state = await repository.load();
       const { release } = find(await readRollouts(repository, state), rolloutId);
       const to = await findRelease(repository, state, { ...release, version });
-      return apply({ ...origin(reason), kind: 'roll-back', rolloutId, to });
+      const from = origin(reason);
+      return apply({
+        ...from,
+        kind: 'roll-back',
+        rolloutId,
+        to,
+        policy: readPolicy(policy, from.at),
+      });
     },
     list: async () => (await readAll()).map(view),
     show: async (rolloutId) => view(find(await readAll(), rolloutId)),

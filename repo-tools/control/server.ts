@@ -28,10 +28,11 @@ export function serverControl(target: ServerTarget, newRequestId: RequestIds): R
         requestId: newRequestId(),
         ...(reason === null ? {} : { reason }),
       }),
-    rollBack: (rolloutId, to, reason) =>
+    rollBack: ({ rolloutId, version, policy, reason }) =>
       post(`${at(rolloutId)}/roll-back`, {
         requestId: newRequestId(),
-        to,
+        to: version,
+        ...(policy === null ? {} : { policy }),
         ...(reason === null ? {} : { reason }),
       }),
     async list() {

@@ -1,6 +1,7 @@
 import { Router } from 'express';
-import { CHANGES, changeRequestSchema, rollBackRequestSchema } from '../../core/operator-api.ts';
+import { changeRequestSchema, rollBackRequestSchema } from '../../core/operator-api.ts';
 import { viewOf } from '../../core/rollout-view.ts';
+import { SIMPLE_VERBS } from '../../core/verb.ts';
 import { refuseMethod } from '../answer-errors.ts';
 import type { Context } from '../context.ts';
 import { outcomesOf } from '../outcomes.ts';
@@ -17,7 +18,7 @@ export function rolloutChangesRoute(
     const rollout = await context.intake.accept(order);
     return viewOf(rollout, context.now(), await outcomesOf(rollout, context));
   };
-  for (const kind of CHANGES) {
+  for (const kind of SIMPLE_VERBS) {
     router
       .route(`/api/v1/rollouts/:id/${kind}`)
       .post(...jsonBody(MAX_ORDER_BYTES), async (request, response) => {
@@ -30,10 +31,14 @@ export function rolloutChangesRoute(
   router
     .route('/api/v1/rollouts/:id/roll-back')
     .post(...jsonBody(MAX_ORDER_BYTES), async (request, response) => {
-      const { requestId, to, reason = null } = parseBody(request, rollBackRequestSchema);
+      const body = parseBody(request, rollBackRequestSchema);
+      const { requestId, to, policy = null, reason = null } = body;
       const rolloutId = request.params['id'] ?? '';
       response.json(
-        await accept({ kind: 'roll-back', requestId, by: OPERATOR, reason, rolloutId, to }),
+        await accept({
+          ...{ kind: 'roll-back', requestId, by: OPERATOR, reason },
+          ...{ rolloutId, to, policy },
+        }),
       );
     })
     .all(refuseMethod('POST'));

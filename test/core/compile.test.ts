@@ -16,6 +16,7 @@ import {
   after,
   DAY_MS,
   DEFAULT_WAVES,
+  gateOf,
   HOUR_MS,
   policies,
   policyOf,
@@ -97,7 +98,7 @@ describe('compileWaves', () => {
   ])('follows a tide that rises by hundreds of seeds a millisecond, $case', ({ soakMs }) => {
     const policy = policyOf([
       [1, 1],
-      [2, 30, { kind: 'soak', soakMs }],
+      [2, 30, gateOf({ soakMs })],
       [3, 60],
       [4, 100],
     ]);
@@ -136,7 +137,9 @@ describe('compileWaves', () => {
 describe('compileManifest', () => {
   it('comes back as the same rollouts when it is read', () => {
     const rollout = startedRollout(V11, { policy: DEFAULT_WAVES });
-    const other = startedRollout(V12, { policy: policyOf([[0, 50, { kind: 'approval' }]]) });
+    const other = startedRollout(V12, {
+      policy: policyOf([[0, 50, gateOf({ needsApproval: true })]]),
+    });
     const rollouts = [
       rolloutAfter(
         rollout,
@@ -168,7 +171,9 @@ describe('compileManifest', () => {
   });
 
   it('does not list a release that waits at the gate of its first wave', () => {
-    const rollouts = [startedRollout(V11, { policy: policyOf([[0, 50, { kind: 'approval' }]]) })];
+    const rollouts = [
+      startedRollout(V11, { policy: policyOf([[0, 50, gateOf({ needsApproval: true })]]) }),
+    ];
     expect(updogTakes(rollouts, '1.0.0', after(DAY_MS))).toBeNull();
     expect(nextListingAt(rollouts, after(-1))).toBeNull();
   });

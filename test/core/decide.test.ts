@@ -8,6 +8,7 @@ import {
   after,
   DAY_MS,
   DEFAULT_WAVES,
+  gateOf,
   HOUR_MS,
   policies,
   policyOf,
@@ -79,7 +80,7 @@ describe('decide', () => {
   it('lets hosts below the tide go on while it waits at a gate', () => {
     const policy = policyOf([
       [0, 50],
-      [HOUR_MS, 100, { kind: 'approval' }],
+      [HOUR_MS, 100, gateOf({ needsApproval: true })],
     ]);
     const rollout = startedRollout(V11, { policy });
     expect(summary(decide(host('1.0.0', 1023), [rollout], after(DAY_MS)))).toBe('forward 1.1.0');

@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { SEED_COUNT } from '../../core/seed.ts';
-import { clockAt, isAtGate, opensFor, tideAt } from '../../core/tide.ts';
+import { clockAt, gateAt, opensFor, tideAt } from '../../core/tide.ts';
 import {
   after,
   DAY_MS,
   DEFAULT_WAVES,
+  gateOf,
   HOUR_MS,
   policies,
   policyOf,
@@ -59,7 +60,10 @@ describe('tideAt', () => {
       [HOUR_MS, 100],
     ]).waves;
     if (first === undefined || last === undefined) throw new Error('two waves');
-    const rollout = running({ waves: [first, { ...last, rampMs: 2 * HOUR_MS }] });
+    const rollout = running({
+      ...DEFAULT_WAVES,
+      waves: [first, { ...last, rampMs: 2 * HOUR_MS }],
+    });
     expect(tideAt(rollout, after(HOUR_MS))).toBe(1024);
     expect(tideAt(rollout, after(2 * HOUR_MS))).toBe(1536);
     expect(tideAt(rollout, after(3 * HOUR_MS))).toBe(2048);
@@ -68,19 +72,19 @@ describe('tideAt', () => {
   it('waits at a gate until a person advances it', () => {
     const policy = policyOf([
       [0, 10],
-      [HOUR_MS, 50, { kind: 'approval' }],
+      [HOUR_MS, 50, gateOf({ needsApproval: true })],
       [2 * HOUR_MS, 100],
     ]);
     const rollout = running(policy);
     expect(tideAt(rollout, after(90 * DAY_MS))).toBe(204);
-    expect(isAtGate(rollout, after(90 * DAY_MS))).toBe(true);
+    expect(gateAt(rollout, after(90 * DAY_MS))).toMatchObject({ index: 1 });
     const opened = rolloutAfter(rollout, verbOf('advance', rollout, after(90 * DAY_MS)));
     expect(tideAt(opened, after(90 * DAY_MS))).toBe(204);
     expect(tideAt(opened, after(90 * DAY_MS + HOUR_MS))).toBe(2048);
   });
 
   it('stands still through a soak and shifts the rest by it', () => {
-    const soak = { kind: 'soak', soakMs: 5 * HOUR_MS } as const;
+    const soak = gateOf({ soakMs: 5 * HOUR_MS });
     const rollout = running(
       policyOf([
         [0, 10],

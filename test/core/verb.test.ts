@@ -7,6 +7,7 @@ import {
   after,
   DAY_MS,
   DEFAULT_WAVES,
+  gateOf,
   HOUR_MS,
   policyOf,
   releaseOf,
@@ -125,7 +126,7 @@ describe('applyVerb', () => {
   it('keeps a closed gate closed when it advances to it, and opens it the next time', () => {
     const policy = policyOf([
       [0, 10],
-      [DAY_MS, 100, { kind: 'approval' }],
+      [DAY_MS, 100, gateOf({ needsApproval: true })],
     ]);
     const rollout = startedRollout(RELEASE, { policy });
     const atGate = rolloutAfter(rollout, verbOf('advance', rollout, after(1)));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseWavePolicy, resolvePolicy, WaveError } from '../../core/wave-file.ts';
-import { DAY_MS, DEFAULT_WAVES, HOUR_MS } from '../support/rollouts.ts';
+import { WaveError } from '../../core/wave-errors.ts';
+import { parseWavePolicy, resolvePolicy } from '../../core/wave-file.ts';
+import { DAY_MS, DEFAULT_WAVES, gateOf, HOUR_MS } from '../support/rollouts.ts';
 
 const START = new Date('2025-08-25T17:00:00Z');
 
@@ -65,14 +66,98 @@ describe('parseWavePolicy', () => {
       {
         opensAtMs: HOUR_MS,
         percentage: 10,
-        gate: { kind: 'soak', soakMs: 2 * HOUR_MS },
+        gate: gateOf({ soakMs: 2 * HOUR_MS }),
         rampMs: 0,
       },
-      { opensAtMs: DAY_MS, percentage: 60, gate: { kind: 'approval' }, rampMs: 6 * HOUR_MS },
+      {
+        opensAtMs: DAY_MS,
+        percentage: 60,
+        gate: gateOf({ needsApproval: true }),
+        rampMs: 6 * HOUR_MS,
+      },
     ]);
   });
 
+  it('reads a gate with several conditions, a halt and how long an outcome may take', () => {
+    const gate =
+      "gate = { soak = '1 day', success_percentage = 95, minimum = 20, approval = true }\n";
+    const halt = "[halt]\nfailed_percentage = 5\nminimum = 10\nroll_back_to = '1.0.0'\n";
+    const toml = `outcome_within = '2 hours'\n${halt}${waves(['1 hour', 100, gate])}`;
+    expect(resolvePolicy(parseWavePolicy(toml), START)).toEqual({
+      waves: [
+        {
+          opensAtMs: HOUR_MS,
+          percentage: 100,
+          gate: {
+            soakMs: DAY_MS,
+            success: { percentage: 95, minimum: 20 },
+            needsApproval: true,
+          },
+          rampMs: 0,
+        },
+      ],
+      halt: { percentage: 5, minimum: 10, rollBackTo: '1.0.0' },
+      outcomeWithinMs: 2 * HOUR_MS,
+    });
+  });
+
+  const gated = (gate: string) => waves(['1 hour', 100, `gate = ${gate}\n`]);
+  const halting = (rule: string) => `[halt]\n${rule}\n${waves(['1 hour', 100])}`;
+
   it.each([
+    { case: 'a gate that asks for nothing', toml: gated('{}'), code: 'wave/gate' },
+    {
+      case: 'a gate with approval = false',
+      toml: gated('{ approval = false }'),
+      code: 'wave/gate',
+    },
+    {
+      case: 'a success_percentage without its minimum',
+      toml: gated('{ success_percentage = 95 }'),
+      code: 'wave/gate',
+    },
+    { case: 'a minimum of nothing', toml: gated('{ minimum = 5 }'), code: 'wave/gate' },
+    {
+      case: 'a success_percentage of 0',
+      toml: gated('{ success_percentage = 0, minimum = 5 }'),
+      code: 'wave/gate',
+    },
+    {
+      case: 'a success_percentage above 100',
+      toml: gated('{ success_percentage = 101, minimum = 5 }'),
+      code: 'wave/gate',
+    },
+    {
+      case: 'half a host as the minimum',
+      toml: gated('{ success_percentage = 95, minimum = 0.5 }'),
+      code: 'wave/gate',
+    },
+    { case: 'an unknown key of a gate', toml: gated('{ moon = true }'), code: 'wave/unknown-key' },
+    {
+      case: 'a halt without a minimum',
+      toml: halting('failed_percentage = 5'),
+      code: 'wave/format',
+    },
+    {
+      case: 'a halt at 0 percent',
+      toml: halting('failed_percentage = 0\nminimum = 5'),
+      code: 'wave/halt',
+    },
+    {
+      case: 'a halt at no host',
+      toml: halting('failed_percentage = 5\nminimum = 0'),
+      code: 'wave/halt',
+    },
+    {
+      case: 'a way back that is no version',
+      toml: halting("failed_percentage = 5\nminimum = 5\nroll_back_to = 'before'"),
+      code: 'wave/halt',
+    },
+    {
+      case: 'an outcome within no time',
+      toml: `outcome_within = '0 seconds'\n${waves(['1 hour', 100])}`,
+      code: 'wave/halt',
+    },
     { case: 'no TOML', toml: '[[waves', code: 'wave/format' },
     { case: 'no waves', toml: '', code: 'wave/none' },
     {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
 import { applyVerb } from '../../core/verb.ts';
-import type { Verb } from '../../core/verb.ts';
+import type { SimpleVerb, Verb } from '../../core/verb.ts';
 import { EVERYONE_AT_ONCE } from '../../core/wave.ts';
 import type { Gate, Policy } from '../../core/wave.ts';
 
@@ -53,8 +53,6 @@ export function startedRollout(release: ReleaseRef, change: StartChange = {}): R
   return rollout;
 }
 
-type SimpleVerb = 'pause' | 'resume' | 'advance' | 'withdraw';
-
 let verbCount = 0;
 export function verbOf(kind: SimpleVerb, rollout: Rollout, at: Date): Verb {
   verbCount += 1;
@@ -68,7 +66,12 @@ export function verbOf(kind: SimpleVerb, rollout: Rollout, at: Date): Verb {
   };
 }
 
-export function rollBackVerb(rollout: Rollout, to: ReleaseRef, at: Date): Verb {
+export function rollBackVerb(
+  rollout: Rollout,
+  to: ReleaseRef,
+  at: Date,
+  policy: Policy = EVERYONE_AT_ONCE,
+): Verb {
   verbCount += 1;
   return {
     kind: 'roll-back',
@@ -78,6 +81,7 @@ export function rollBackVerb(rollout: Rollout, to: ReleaseRef, at: Date): Verb {
     reason: 'test',
     rolloutId: rollout.id,
     to,
+    policy,
   };
 }
 
@@ -107,17 +111,29 @@ export function policyOf(waves: readonly (readonly [number, number, Gate?])[]): 
       gate: gate ?? null,
       rampMs: 0,
     })),
+    halt: null,
+    outcomeWithinMs: null,
   };
+}
+
+/** A gate with these conditions and no others. */
+export function gateOf(conditions: Partial<Gate>): Gate {
+  return { soakMs: 0, success: null, needsApproval: false, ...conditions };
 }
 
 const gates: fc.Arbitrary<Gate | null> = fc.oneof(
   { weight: 4, arbitrary: fc.constant(null) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'approval' } as const) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
-      kind: fc.constant('soak' as const),
-      soakMs: fc.integer({ min: 0, max: DAY_MS }),
+      soakMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: DAY_MS })),
+      success: fc.option(
+        fc.record({
+          percentage: fc.integer({ min: 1, max: 100 }),
+          minimum: fc.integer({ min: 1, max: 1000 }),
+        }),
+      ),
+      needsApproval: fc.boolean(),
     }),
   },
 );
@@ -144,6 +160,10 @@ export function policies(
         percentage = reached;
         return [{ opensAtMs, percentage, gate, rampMs: 0 }];
       });
-      return { waves: waves.map((w, i) => (i === waves.length - 1 ? { ...w, rampMs } : w)) };
+      return {
+        waves: waves.map((w, i) => (i === waves.length - 1 ? { ...w, rampMs } : w)),
+        halt: null,
+        outcomeWithinMs: null,
+      };
     });
 }

@@ -1,0 +1,44 @@
+import type { Counters, Rollout } from './rollout.ts';
+import { gateAt, lacksSuccess } from './tide.ts';
+import type { Threshold } from './wave.ts';
+
+/** What the outcomes of its hosts make the server do to a rollout. */
+export type Judgement =
+  /** Too many hosts failed. */
+  | { readonly kind: 'halt' }
+  /** It was halted, and its policy sends the hosts back. */
+  | { readonly kind: 'roll-back'; readonly to: string }
+  /** Enough hosts came through: this opening is passed. */
+  | { readonly kind: 'pass-gate'; readonly opening: number };
+
+/**
+ * What has to be done to a rollout by what was counted, or null. A halt is judged by events since the last one that a
+ * person forgave; a gate by all hosts that were let through before it, those that are still silent included.
+ */
+export function judge(rollout: Rollout, counters: Counters, now: Date): Judgement | null {
+  if (rollout.state === 'halted') return wayBackOf(rollout);
+  if (rollout.state !== 'running') return null;
+  if (mustHalt(rollout, counters)) return { kind: 'halt' };
+  const gate = gateAt(rollout, now);
+  if (gate === null || gate.success === null || !lacksSuccess(rollout, gate)) return null;
+  const { offered, updated, failed, overdue } = counters;
+  const hosts = offered + updated + failed + overdue;
+  return reaches(updated, hosts, gate.success) ? { kind: 'pass-gate', opening: gate.index } : null;
+}
+
+function mustHalt({ policy, forgiven }: Rollout, { successes, failures }: Counters): boolean {
+  if (policy.halt === null) return false;
+  const failed = Math.max(0, failures - forgiven.failures);
+  const succeeded = Math.max(0, successes - forgiven.successes);
+  return reaches(failed, failed + succeeded, policy.halt);
+}
+
+/** Once: who rolls nothing back after a halt and goes on instead has decided otherwise. */
+function wayBackOf({ policy, history }: Rollout): Judgement | null {
+  const to = policy.halt?.rollBackTo ?? null;
+  return to !== null && history.at(-1)?.verb === 'halt' ? { kind: 'roll-back', to } : null;
+}
+
+function reaches(part: number, whole: number, { percentage, minimum }: Threshold): boolean {
+  return whole >= minimum && part * 100 >= percentage * whole;
+}
