@@ -93,7 +93,7 @@ function forward(rollout: Rollout, host: Host, now: Date): Decision {
     return stay(rollout, 'barrier');
   }
   return (
-    wait(rollout, host, now) ?? {
+    heldBy(rollout, host, now) ?? {
       decision: 'update',
       rolloutId: rollout.id,
       direction: 'forward',
@@ -111,7 +111,7 @@ function back(
   const release = wayBack(rollout, host, current, now);
   if (release === null) return null;
   return (
-    wait(rollout, host, now) ?? {
+    heldBy(rollout, host, now) ?? {
       decision: 'update',
       rolloutId: rollout.id,
       direction: 'rollback',
@@ -121,7 +121,7 @@ function back(
 }
 
 /** What still holds the host, whichever way the rollout goes; null if it is its turn. */
-function wait(rollout: Rollout, host: Host, now: Date): Stay | null {
+function heldBy(rollout: Rollout, host: Host, now: Date): Stay | null {
   const { state } = rollout;
   // The andon cord: while the rollout stands still no host starts, not even one below the tide.
   if (state === 'paused' || state === 'halted') return stay(rollout, state);

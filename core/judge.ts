@@ -42,3 +42,23 @@ function wayBackOf({ policy, history }: Rollout): Judgement | null {
 function reaches(part: number, whole: number, { percentage, minimum }: Threshold): boolean {
   return whole >= minimum && part * 100 >= percentage * whole;
 }
+
+/** For the history: what was counted, and what the policy asks for. */
+export function reasonOf(
+  { policy, forgiven }: Rollout,
+  judgement: Judgement,
+  { offered, updated, failed, overdue, successes, failures }: Counters,
+): string {
+  switch (judgement.kind) {
+    case 'halt': {
+      const { percentage = 0, minimum = 0 } = policy.halt ?? {};
+      const bad = failures - forgiven.failures;
+      const all = bad + successes - forgiven.successes;
+      return `${bad} of ${all} outcomes are failures: the policy halts at ${percentage} % of at least ${minimum}`;
+    }
+    case 'roll-back':
+      return `halted: the policy sends the hosts back to ${judgement.to}`;
+    case 'pass-gate':
+      return `${updated} of ${offered + updated + failed + overdue} hosts came through`;
+  }
+}

@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { formatInstant } from './instant.ts';
-import { ROLLOUT_STATES } from './rollout.ts';
+import { counterSchema, ROLLOUT_STATES } from './rollout.ts';
 import type { Rollout } from './rollout.ts';
 import { SEED_COUNT } from './seed.ts';
-import { clockAt, gateAt, letThroughAt, opensFor, reachablePoints } from './tide.ts';
+import {
+  clockAt,
+  gateAt,
+  lacksApproval,
+  lacksSuccess,
+  letThroughAt,
+  opensFor,
+  reachablePoints,
+} from './tide.ts';
 import { legalVerbs } from './verb.ts';
 
 const countsSchema = z.object({
@@ -12,6 +20,8 @@ const countsSchema = z.object({
   offered: z.int(),
   updated: z.int(),
   failed: z.int(),
+  /** Offered the release, and silent for longer than the policy allows. */
+  overdue: z.int(),
   rolledBack: z.int(),
 });
 
@@ -35,6 +45,12 @@ export const rolloutViewSchema = z.object({
   /** `scheduled` before the first opening, `rising`, `at-gate`, `complete`; `standing` if it does not run. */
   phase: z.enum(['scheduled', 'rising', 'at-gate', 'complete', 'standing']),
   tide: z.object({ seeds: z.int(), of: z.int(), percent: z.number() }),
+  /** The opening, counted from 0, at whose gate the tide stands, and what the gate still waits for. */
+  gate: z
+    .object({ opening: z.int(), waitsFor: z.array(z.enum(['approval', 'success'])) })
+    .nullable(),
+  /** 1, and one more for each time that failed hosts were asked to try again. */
+  attempt: z.int(),
   /** When the last seed that the policy reaches is let through, if nobody intervenes. */
   completesAt: z.string().nullable(),
   sentBackTo: z.string().nullable(),
@@ -48,6 +64,8 @@ export const rolloutViewSchema = z.object({
       at: z.string(),
       by: z.string(),
       reason: z.string().nullable(),
+      /** What was counted when the server decided by itself. */
+      evidence: counterSchema.nullable(),
     }),
   ),
 });
@@ -70,17 +88,28 @@ export function viewOf(rollout: Rollout, now: Date, outcomes: HostOutcomes): Rol
     state: rollout.state,
     phase: phaseOf(rollout, now),
     tide: { seeds, of: SEED_COUNT, percent: Math.round((seeds * 1000) / SEED_COUNT) / 10 },
+    gate: gateViewOf(rollout, now),
+    attempt: rollout.attempt,
     completesAt: completesAt === null ? null : formatInstant(completesAt),
     sentBackTo: sentBackTo?.version ?? null,
     verbs: [...legalVerbs(rollout, now)],
     ...outcomes,
-    history: rollout.history.map(({ verb, at, by, reason }) => ({
+    history: rollout.history.map(({ verb, at, by, reason, evidence }) => ({
       verb,
       at: formatInstant(at),
       by,
       reason,
+      evidence,
     })),
   };
+}
+
+function gateViewOf(rollout: Rollout, now: Date): RolloutView['gate'] {
+  const gate = gateAt(rollout, now);
+  if (gate === null) return null;
+  const approval = lacksApproval(rollout, gate) ? (['approval'] as const) : [];
+  const success = lacksSuccess(rollout, gate) ? (['success'] as const) : [];
+  return { opening: gate.index, waitsFor: [...approval, ...success] };
 }
 
 function phaseOf(rollout: Rollout, now: Date): RolloutView['phase'] {

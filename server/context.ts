@@ -11,6 +11,7 @@ import type { Verb } from '../core/verb.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { ServerError } from './errors.ts';
 import { Fleet } from './fleet.ts';
+import { judgeRollouts } from './jobs/gates.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -53,6 +54,8 @@ export type Context = ContextParts & {
   readonly jobs: Jobs;
   /** Commits the verbs of the outbox now. */
   readonly commitPending: () => Promise<void>;
+  /** Does what the outcomes of hosts ask for, now. */
+  readonly judge: () => Promise<void>;
 };
 
 /** Reads the repository and the outbox; both must be readable, and the keys the right ones. Starts no job. */
@@ -85,9 +88,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   });
   const listing = new Listing({ fleet, link, now });
   const commit = () => commitPending({ state, fleet, link, metrics, now, log });
+  const judge = () => judgeRollouts({ state, fleet, intake, writeBehind, now });
   const jobs = createJobs({
     commitPending: commit,
     flush: () => writeBehind.flush(),
+    judge,
     link,
     listing,
     load,
@@ -126,6 +131,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     intake,
     jobs,
     commitPending: commit,
+    judge,
   };
 }
 

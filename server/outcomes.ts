@@ -43,12 +43,12 @@ async function countsOf(
   { id, release }: Rollout,
   state: OutcomeOptions['state'],
 ): Promise<RolloutCounts> {
-  const counts = await state.countsOf(id);
+  const { offered, updated, failed, overdue, rolledBack } = await state.countsOf(id);
   const versions = await state.countHosts(release);
   const older = versions
     .filter(({ version }) => compareVersions(version, release.version) < 0)
     .reduce((sum, { hosts }) => sum + hosts, 0);
   // Hosts that have the offer, or did not come through with it, run an older version too; those updated do not.
-  const wasOffered = counts.offered + counts.failed + counts.rolledBack;
-  return { waiting: Math.max(0, older - wasOffered), ...counts };
+  const waiting = Math.max(0, older - offered - failed - overdue - rolledBack);
+  return { waiting, offered, updated, failed, overdue, rolledBack };
 }

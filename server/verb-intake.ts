@@ -2,11 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { newRolloutId } from '../adapters/repository/rollouts.ts';
 import type { State, StoredVerb } from '../adapters/state/state.ts';
-import type { Rollout } from '../core/rollout.ts';
+import { reasonOf } from '../core/judge.ts';
+import type { Judgement } from '../core/judge.ts';
+import type { Counters, Rollout } from '../core/rollout.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { formatVerb, parseVerb } from '../core/verb-json.ts';
 import { applyVerb, RolloutError } from '../core/verb.ts';
 import type { SimpleVerb, Verb } from '../core/verb.ts';
+import { EVERYONE_AT_ONCE } from '../core/wave.ts';
 import { readPolicy } from '../core/wave-file.ts';
 import { RequestError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
@@ -39,6 +42,9 @@ export type Order = {
       readonly policy: string | null;
     }
 );
+
+/** Whom the history names for what no person did. */
+const SERVER = 'server';
 
 export type VerbIntakeOptions = {
   readonly state: Pick<State, 'findVerb' | 'enqueueVerb'>;
@@ -73,9 +79,48 @@ export class VerbIntake {
     });
   }
 
+  /**
+   * What the server decides by itself, in force and durable as `accept` makes it. If the rollout moved on meanwhile,
+   * nothing is done: it is judged again.
+   */
+  acceptOwn(rollout: Rollout, judgement: Judgement, evidence: Counters): Promise<void> {
+    return this.#mutex.run(async () => {
+      const verb = await this.#ownVerb(rollout, judgement, evidence);
+      if (this.#find(rollout.id) !== rollout) return;
+      const known = await this.#options.state.findVerb(verb.id);
+      if (known === null) await this.#take(verb);
+      // Another server on this database was faster.
+      else if (known.status.kind === 'pending') this.#options.fleet.accept(parseVerb(known.json));
+    });
+  }
+
+  async #ownVerb(rollout: Rollout, judgement: Judgement, evidence: Counters): Promise<Verb> {
+    const { link, now } = this.#options;
+    const { id: rolloutId, release, history } = rollout;
+    const { kind } = judgement;
+    const origin = {
+      // Whoever judges the same rollout makes the same verb.
+      id: `${rolloutId}-${kind}-${history.length}`,
+      ...{ at: now(), by: SERVER, rolloutId, reason: reasonOf(rollout, judgement, evidence) },
+    };
+    switch (kind) {
+      case 'halt':
+        return { ...origin, kind, evidence };
+      case 'pass-gate':
+        return { ...origin, kind, opening: judgement.opening, evidence };
+      case 'roll-back': {
+        const to = await link.findRelease({ ...release, version: judgement.to });
+        return { ...origin, kind, to, policy: EVERYONE_AT_ONCE };
+      }
+    }
+  }
+
   async #acceptNew(order: Order): Promise<string> {
-    const { state, fleet, now, log, wakeOutbox } = this.#options;
-    const verb = await this.#verbOf(order, now());
+    return this.#take(await this.#verbOf(order, this.#options.now()));
+  }
+
+  async #take(verb: Verb): Promise<string> {
+    const { state, fleet, log, wakeOutbox } = this.#options;
     applyVerb(fleet.view.rollouts, verb);
     await state.enqueueVerb({ id: verb.id, json: formatVerb(verb), acceptedAt: verb.at });
     fleet.accept(verb);
@@ -90,28 +135,23 @@ export class VerbIntake {
   async #verbOf(order: Order, at: Date): Promise<Verb> {
     const { link } = this.#options;
     const origin = { id: order.requestId, at, by: order.by, reason: order.reason };
-    switch (order.kind) {
-      case 'start': {
-        const startAt = order.startAt ?? at;
-        return {
-          ...origin,
-          kind: 'start',
-          rolloutId: newRolloutId(),
-          policy: readPolicy(order.policy, startAt),
-          release: await link.findRelease(order),
-          startAt,
-          seeds: order.seeds,
-        };
-      }
-      case 'roll-back': {
-        const { release } = this.#find(order.rolloutId);
-        const to = await link.findRelease({ ...release, version: order.to });
-        const policy = readPolicy(order.policy, at);
-        return { ...origin, kind: 'roll-back', rolloutId: order.rolloutId, to, policy };
-      }
-      default:
-        return { ...origin, kind: order.kind, rolloutId: order.rolloutId };
+    if (order.kind === 'start') {
+      const startAt = order.startAt ?? at;
+      return {
+        ...origin,
+        kind: 'start',
+        rolloutId: newRolloutId(),
+        policy: readPolicy(order.policy, startAt),
+        release: await link.findRelease(order),
+        startAt,
+        seeds: order.seeds,
+      };
     }
+    const { kind, rolloutId } = order;
+    if (kind !== 'roll-back') return { ...origin, kind, rolloutId };
+    const { release } = this.#find(rolloutId);
+    const to = await link.findRelease({ ...release, version: order.to });
+    return { ...origin, kind, rolloutId, to, policy: readPolicy(order.policy, at) };
   }
 
   /** A verb of this id may be in the manifest although this database never saw it; null if it is not. */

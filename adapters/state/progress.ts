@@ -8,14 +8,16 @@ const WEIGHT: Readonly<Record<Outcome, number>> = { updated: 0, failed: 1, 'roll
 
 /**
  * Whether a reported outcome changes where a host stands. Taking the greatest of a total order makes the end the same for
- * every order and every repetition of the reports. An offer is below every outcome whatever the clocks say: its time
+ * every order and every repetition of the reports. An offer, overdue or not, is below every outcome whatever the clocks say: its time
  * is the server's, theirs are the host's.
  */
 export function isLater(
   outcome: { readonly progress: Outcome; readonly decidedAt: number },
   before: Standing | null,
 ): boolean {
-  if (before === null || before.progress === 'offered') return true;
+  if (before === null || before.progress === 'offered' || before.progress === 'overdue') {
+    return true;
+  }
   if (outcome.decidedAt !== before.decidedAt) return outcome.decidedAt > before.decidedAt;
   return WEIGHT[outcome.progress] > WEIGHT[before.progress];
 }

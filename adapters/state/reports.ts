@@ -3,13 +3,23 @@ import { isLater } from './progress.ts';
 import type { HostReport, Offer, RolloutCounts, StoredReport } from './state.ts';
 import type { Progress, Tables } from './tables.ts';
 
-type CountColumn = Exclude<keyof Tables['rollout_counts'], 'rollout_id'>;
+type CountColumn = Exclude<keyof Tables['rollout_counts'], 'rollout_id' | 'attempt'>;
 
 const COLUMN: Readonly<Record<Progress, CountColumn>> = {
   offered: 'offered',
   updated: 'updated',
   failed: 'failed',
+  overdue: 'overdue',
   'rolled-back': 'rolled_back',
+};
+
+/** Which event it is when a host comes to stand there; between two that are the same event nothing happens. */
+const EVENT: Readonly<Record<Progress, 'successes' | 'failures' | null>> = {
+  offered: null,
+  updated: 'successes',
+  failed: 'failures',
+  overdue: 'failures',
+  'rolled-back': null,
 };
 
 const NONE: Readonly<Record<CountColumn, number>> = {
@@ -17,6 +27,9 @@ const NONE: Readonly<Record<CountColumn, number>> = {
   updated: 0,
   failed: 0,
   rolled_back: 0,
+  overdue: 0,
+  successes: 0,
+  failures: 0,
 };
 
 /** Changes of counters by rollout, gathered in a transaction and written at its end. */
@@ -42,7 +55,7 @@ export async function insertOffers(
     .returning('rollout_id')
     .execute();
   const changes: Changes = new Map();
-  for (const { rollout_id } of inserted) count(changes, rollout_id, 'offered', 1);
+  for (const { rollout_id } of inserted) move(changes, rollout_id, null, 'offered');
   await writeCounts(transaction, changes);
 }
 
@@ -111,14 +124,86 @@ async function moveHost(
     .values({ rollout_id: rolloutId, host_id: hostId, ...standing })
     .onConflict((conflict) => conflict.columns(['rollout_id', 'host_id']).doUpdateSet(standing))
     .execute();
-  if (before !== null) count(changes, rolloutId, before.progress, -1);
-  count(changes, rolloutId, outcome, 1);
+  move(changes, rolloutId, before?.progress ?? null, outcome);
 }
 
-function count(changes: Changes, rolloutId: string, progress: Progress, by: 1 | -1): void {
+function move(changes: Changes, rolloutId: string, from: Progress | null, to: Progress): void {
   const change = changes.get(rolloutId) ?? { ...NONE };
-  change[COLUMN[progress]] += by;
+  if (from !== null) change[COLUMN[from]] -= 1;
+  change[COLUMN[to]] += 1;
+  const event = EVENT[to];
+  if (event !== null && (from === null || EVENT[from] !== event)) change[event] += 1;
   changes.set(rolloutId, change);
+}
+
+/** At most `limit` hosts that stand there since before that time come to stand elsewhere; returns how many there were. */
+export async function moveHosts(
+  transaction: Transaction<Tables>,
+  rolloutId: string,
+  {
+    from,
+    before,
+    to,
+    limit,
+  }: {
+    readonly from: readonly Progress[];
+    /** Null is at any time. */
+    readonly before: Date | null;
+    /** `at` replaces since when they stand there. */
+    readonly to: { readonly progress: Progress; readonly at?: Date };
+    readonly limit: number;
+  },
+): Promise<number> {
+  let found = transaction
+    .selectFrom('progress')
+    .select(['host_id', 'progress'])
+    .where('rollout_id', '=', rolloutId)
+    .where('progress', 'in', from);
+  if (before !== null) found = found.where('decided_at', '<', before.getTime());
+  const rows = await found.limit(limit).execute();
+  if (rows.length === 0) return 0;
+  await transaction
+    .updateTable('progress')
+    .set({
+      progress: to.progress,
+      ...(to.at === undefined ? {} : { decided_at: to.at.getTime() }),
+    })
+    .where('rollout_id', '=', rolloutId)
+    .where(
+      'host_id',
+      'in',
+      rows.map(({ host_id }) => host_id),
+    )
+    .execute();
+  const changes: Changes = new Map();
+  for (const { progress } of rows) move(changes, rolloutId, progress, to.progress);
+  await writeCounts(transaction, changes);
+  return rows.length;
+}
+
+/** The attempt of the rollout that its counters belong to: 1 unless `setAttempt` said otherwise. */
+export async function selectAttempt(db: Kysely<Tables>, rolloutId: string): Promise<number> {
+  const row = await db
+    .selectFrom('rollout_counts')
+    .select('attempt')
+    .where('rollout_id', '=', rolloutId)
+    .executeTakeFirst();
+  return row?.attempt ?? 1;
+}
+
+/** From now on the counters belong to this attempt. */
+export async function setAttempt(
+  transaction: Transaction<Tables>,
+  rolloutId: string,
+  attempt: number,
+): Promise<void> {
+  await writeCounts(transaction, new Map([[rolloutId, { ...NONE }]]));
+  await transaction
+    .updateTable('rollout_counts')
+    .set({ attempt })
+    .where('rollout_id', '=', rolloutId)
+    .where('attempt', '<', attempt)
+    .execute();
 }
 
 async function writeCounts(transaction: Transaction<Tables>, changes: Changes): Promise<void> {
@@ -126,7 +211,7 @@ async function writeCounts(transaction: Transaction<Tables>, changes: Changes): 
     // Not one upsert: a row to insert with a negative change would break the check before it meets the conflict.
     await transaction
       .insertInto('rollout_counts')
-      .values({ rollout_id: rolloutId, ...NONE })
+      .values({ rollout_id: rolloutId, ...NONE, attempt: 1 })
       .onConflict((conflict) => conflict.column('rollout_id').doNothing())
       .execute();
     await transaction
@@ -136,6 +221,9 @@ async function writeCounts(transaction: Transaction<Tables>, changes: Changes): 
         updated: column('updated', '+', change.updated),
         failed: column('failed', '+', change.failed),
         rolled_back: column('rolled_back', '+', change.rolled_back),
+        overdue: column('overdue', '+', change.overdue),
+        successes: column('successes', '+', change.successes),
+        failures: column('failures', '+', change.failures),
       }))
       .where('rollout_id', '=', rolloutId)
       .execute();
@@ -148,8 +236,8 @@ export async function selectCounts(db: Kysely<Tables>, rolloutId: string): Promi
     .selectAll()
     .where('rollout_id', '=', rolloutId)
     .executeTakeFirst();
-  const { offered, updated, failed, rolled_back } = row ?? NONE;
-  return { offered, updated, failed, rolledBack: rolled_back };
+  const { offered, updated, failed, overdue, successes, failures, rolled_back } = row ?? NONE;
+  return { offered, updated, failed, overdue, successes, failures, rolledBack: rolled_back };
 }
 
 export async function selectFailures(

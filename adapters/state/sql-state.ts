@@ -5,7 +5,15 @@ import { attempt } from './attempt.ts';
 import type { TranslateError } from './attempt.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { migrate } from './migrate.ts';
-import { insertOffers, insertReports, selectCounts, selectFailures } from './reports.ts';
+import {
+  insertOffers,
+  insertReports,
+  moveHosts,
+  selectAttempt,
+  selectCounts,
+  selectFailures,
+  setAttempt,
+} from './reports.ts';
 import { StateError } from './state.ts';
 import type {
   Host,
@@ -98,6 +106,19 @@ export class SqlState implements State {
     return this.#run((db) => selectCounts(db, rolloutId));
   }
 
+  async markOverdue(rolloutId: string, before: Date): Promise<number> {
+    const to = { progress: 'overdue' } as const;
+    return this.#moveHosts(rolloutId, { from: ['offered'], before, to, limit: BATCH_ROWS });
+  }
+
+  async retryFailed(rolloutId: string, newAttempt: number, at: Date): Promise<void> {
+    if ((await this.#run((db) => selectAttempt(db, rolloutId))) >= newAttempt) return;
+    const to = { progress: 'offered', at } as const;
+    const from = ['failed', 'overdue'] as const;
+    await this.#moveHosts(rolloutId, { from, before: null, to, limit: BATCH_ROWS });
+    await this.#change((transaction) => setAttempt(transaction, rolloutId, newAttempt));
+  }
+
   failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]> {
     return this.#run((db) => selectFailures(db, rolloutId, limit));
   }
@@ -136,6 +157,15 @@ export class SqlState implements State {
       await this.#change((transaction) =>
         write(transaction, rows.slice(start, start + BATCH_ROWS)),
       );
+      await nextTurn();
+    }
+  }
+
+  async #moveHosts(rolloutId: string, move: Parameters<typeof moveHosts>[2]): Promise<number> {
+    for (let total = 0; ;) {
+      const count = await this.#change((transaction) => moveHosts(transaction, rolloutId, move));
+      total += count;
+      if (count < move.limit) return total;
       await nextTurn();
     }
   }

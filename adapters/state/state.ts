@@ -1,4 +1,5 @@
 import { ExpectedError } from '../../core/errors.ts';
+import type { Counters } from '../../core/rollout.ts';
 
 export type StateErrorCode =
   /** The state URL is malformed or names an engine that is not supported. */
@@ -73,16 +74,8 @@ export type HostReport = {
 
 export type StoredReport = HostReport & { readonly hostId: string; readonly receivedAt: Date };
 
-/**
- * Hosts of one rollout, each counted once, where it stands now: `offered` are those that were offered the release and
- * have reported no outcome.
- */
-export type RolloutCounts = {
-  readonly offered: number;
-  readonly updated: number;
-  readonly failed: number;
-  readonly rolledBack: number;
-};
+/** Of one rollout. `rolledBack` are the hosts, each counted once, that went back. */
+export type RolloutCounts = Counters & { readonly rolledBack: number };
 
 export type NewVerb = {
   /** Unique for ever, made by whoever asks. */
@@ -136,6 +129,16 @@ export interface State extends AsyncDisposable {
   recordReports(hostId: string, reports: readonly HostReport[], receivedAt: Date): Promise<number>;
   /** One row, whatever the size of the fleet; zeros for a rollout that nobody was offered. */
   countsOf(rolloutId: string): Promise<RolloutCounts>;
+  /**
+   * Counts as overdue who was offered the release before this time of the server's clock and has said nothing since.
+   * Returns how many were found. In several transactions as `touchHosts`.
+   */
+  markOverdue(rolloutId: string, before: Date): Promise<number>;
+  /**
+   * Hosts that failed or are overdue count as offered again, from `at`: once for each attempt, however often it is called
+   * for it. In several transactions as `touchHosts`.
+   */
+  retryFailed(rolloutId: string, attempt: number, at: Date): Promise<void>;
   /** Reports of the outcome `failed`, the last received first. */
   failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]>;
 

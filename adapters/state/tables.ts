@@ -1,7 +1,7 @@
 import type { Outcome } from './state.ts';
 
 /** Where a host stands in a rollout. */
-export type Progress = 'offered' | Outcome;
+export type Progress = 'offered' | 'overdue' | Outcome;
 
 /** The schema after the last migration. Every `…_at` and `…_seen` is whole milliseconds since the epoch. */
 export type Tables = {
@@ -38,13 +38,17 @@ export type Tables = {
     /** Of an offer by the server's clock, of an outcome by the host's: never compare one with the other. */
     decided_at: number;
   };
-  /** How many rows `progress` has of each kind, kept in the transactions that change them. */
+  /** How many rows `progress` has of each kind, and the events, kept in the transactions that change them. */
   rollout_counts: {
     rollout_id: string;
     offered: number;
     updated: number;
     failed: number;
     rolled_back: number;
+    overdue: number;
+    successes: number;
+    failures: number;
+    attempt: number;
   };
   verbs: {
     id: string;

@@ -17,7 +17,16 @@ const MAX_BODY_BYTES = 64 * 1024;
 
 export type CheckInContext = Pick<
   Context,
-  'fleet' | 'state' | 'writeBehind' | 'metrics' | 'pace' | 'load' | 'now' | 'random' | 'log'
+  | 'fleet'
+  | 'state'
+  | 'writeBehind'
+  | 'metrics'
+  | 'pace'
+  | 'load'
+  | 'jobs'
+  | 'now'
+  | 'random'
+  | 'log'
 >;
 
 /** A host's poll, answered from memory. Only reports touch the database, and before the answer. */
@@ -79,7 +88,7 @@ function decideFor({ fleet }: CheckInContext, { host }: CheckIn, now: Date): Dec
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { state, metrics, now } = context;
+  const { state, metrics, jobs, now } = context;
   const kept = reports.map((report) => ({
     ...report,
     error: report.error ?? null,
@@ -87,6 +96,8 @@ async function keepReports(context: CheckInContext, { host, reports = [] }: Chec
   }));
   await state.recordReports(host.id, kept, now());
   for (const { outcome } of kept) metrics.reports.inc({ outcome });
+  // A failure may have to halt its rollout, and that must not wait.
+  if (kept.some(({ outcome }) => outcome === 'failed')) jobs.gates.wake();
 }
 
 function remember(

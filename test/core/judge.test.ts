@@ -24,12 +24,9 @@ const HALT: HaltRule = { percentage: 5, minimum: 20, rollBackTo: null };
 const SUCCESS = gateOf({ success: { percentage: 95, minimum: 20 } });
 
 function counted(change: Partial<Counters>): Counters {
-  const { updated = 0, failed = 0, overdue = 0 } = change;
-  return {
-    ...{ offered: 0, updated, failed, overdue },
-    ...{ successes: updated, failures: failed + overdue },
-    ...change,
-  };
+  const { offered = 0, updated = 0, failed = 0, overdue = 0 } = change;
+  const { successes = updated, failures = failed + overdue } = change;
+  return { offered, updated, failed, overdue, successes, failures };
 }
 
 function running(change: Partial<Policy>): Rollout {
@@ -56,7 +53,7 @@ describe('judge halts', () => {
     { case: 'not below the share', updated: 20, failed: 1, isHalted: false },
     { case: 'for hosts that are overdue too', updated: 38, overdue: 2, isHalted: true },
     { case: 'not for hosts that are merely silent', updated: 20, offered: 500, isHalted: false },
-  ])('$case', ({ isHalted, case: _, ...counters }) => {
+  ])('$case', ({ isHalted, ...counters }) => {
     const verdict = judge(running({ halt: HALT }), counted(counters), after(0));
     expect(verdict?.kind === 'halt').toBe(isHalted);
   });
@@ -111,7 +108,7 @@ describe('judge opens a gate', () => {
       offered: 6,
       isOpen: false,
     },
-  ])('$case', ({ isOpen, case: _, ...counters }) => {
+  ])('$case', ({ isOpen, ...counters }) => {
     const verdict = judge(running({}), counted(counters), atGate);
     expect(verdict).toEqual(isOpen ? { kind: 'pass-gate', opening: 1 } : null);
   });

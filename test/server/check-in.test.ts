@@ -193,6 +193,7 @@ describe('counts', () => {
       offered: 3,
       updated: 0,
       failed: 0,
+      overdue: 0,
       rolledBack: 0,
     });
     const report = (outcome: string) =>
@@ -205,6 +206,7 @@ describe('counts', () => {
       offered: 0,
       updated: 1,
       failed: 1,
+      overdue: 0,
       rolledBack: 1,
     });
   });

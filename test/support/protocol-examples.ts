@@ -140,7 +140,7 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
     'commit-answer': pretty(commitAnswerSchema.parse({ changed: true, snapshot: 2, timestamp: 2 })),
     'rollout-view': pretty(
       viewOf(rollout, later, {
-        counts: { waiting: 90, offered: 8, updated: 1, failed: 1, rolledBack: 0 },
+        counts: { waiting: 90, offered: 8, updated: 1, failed: 1, overdue: 0, rolledBack: 0 },
         failures: [],
       }),
     ),

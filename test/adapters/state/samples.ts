@@ -38,6 +38,12 @@ export function report(id: string, change: Partial<HostReport> = {}): HostReport
 export const KIND = { variant: 'aws-k8s-1.32', arch: 'x86_64' };
 
 /** Counts that are zero but for these. */
+/** Without events of their own, each host came to where it stands in one step. */
 export function counts(some: Partial<RolloutCounts>): RolloutCounts {
-  return { offered: 0, updated: 0, failed: 0, rolledBack: 0, ...some };
+  const { updated = 0, failed = 0, overdue = 0 } = some;
+  return {
+    ...{ offered: 0, updated, failed, overdue, rolledBack: 0 },
+    ...{ successes: updated, failures: failed + overdue },
+    ...some,
+  };
 }

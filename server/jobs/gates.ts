@@ -1,0 +1,52 @@
+import type { State } from '../../adapters/state/state.ts';
+import { curveOf } from '../../core/curve.ts';
+import { judge } from '../../core/judge.ts';
+import { counterSchema } from '../../core/rollout.ts';
+import type { Rollout } from '../../core/rollout.ts';
+import type { Fleet } from '../fleet.ts';
+import type { VerbIntake } from '../verb-intake.ts';
+import type { WriteBehind } from '../write-behind.ts';
+
+export type GatesOptions = {
+  readonly state: Pick<State, 'countsOf' | 'markOverdue' | 'retryFailed'>;
+  readonly fleet: Fleet;
+  readonly intake: Pick<VerbIntake, 'acceptOwn'>;
+  readonly writeBehind: Pick<WriteBehind, 'flush'>;
+  readonly now: () => Date;
+};
+
+/**
+ * Brings the counters of each rollout up to date and does what they ask for: halt, roll back, pass a gate. Reads one row
+ * of counters for a rollout, whatever the size of the fleet, and nothing for one whose policy asks for nothing.
+ */
+export async function judgeRollouts(options: GatesOptions): Promise<void> {
+  const { fleet, writeBehind } = options;
+  const rollouts = fleet.view.platforms
+    .flatMap((platform) => fleet.currentRollouts(platform) ?? [])
+    .filter(isJudged);
+  if (rollouts.length === 0) return;
+  // A gate counts hosts that were offered the release, and offers may still lie in memory.
+  await writeBehind.flush();
+  for (const rollout of rollouts) await judgeOne(rollout, options);
+}
+
+function isJudged({ state, policy, attempt, sentBackTo }: Rollout): boolean {
+  if (sentBackTo !== null || (state !== 'running' && state !== 'halted')) return false;
+  const asksForSuccess = curveOf(policy).openings.some(({ success }) => success !== null);
+  return policy.halt !== null || policy.outcomeWithinMs !== null || asksForSuccess || attempt > 1;
+}
+
+async function judgeOne(
+  rollout: Rollout,
+  { state, intake, now }: Omit<GatesOptions, 'fleet' | 'writeBehind'>,
+): Promise<void> {
+  const { id, policy, attempt } = rollout;
+  const at = now();
+  if (attempt > 1) await state.retryFailed(id, attempt, at);
+  if (policy.outcomeWithinMs !== null) {
+    await state.markOverdue(id, new Date(at.getTime() - policy.outcomeWithinMs));
+  }
+  const counters = counterSchema.parse(await state.countsOf(id));
+  const judgement = judge(rollout, counters, at);
+  if (judgement !== null) await intake.acceptOwn(rollout, judgement, counters);
+}
