@@ -93,8 +93,7 @@ async function poll(
       : { ...answered, reason };
   }
   const target = targetOf(state, running.version, decision);
-  const { to } = target;
-  if (!mayTry(state, to, context.now().getTime())) {
+  if (!mayTry(state, target, context.now().getTime())) {
     return { ...answered, ...fateOf(target), reason: 'backoff' };
   }
   const outcome = await move(context, { state, active, repository, target });
@@ -107,8 +106,8 @@ function fateOf({ to, direction }: Target): Pick<CycleResult, 'to' | 'direction'
 
 /** The attempt that is staged already, if it is the same; else a new one. */
 function targetOf(state: AgentState, from: string, update: Update): Target {
-  const { rolloutId, direction, release } = update;
-  const wanted = { rolloutId, from, to: release.version, direction };
+  const { rolloutId, direction, release, attempt } = update;
+  const wanted = { rolloutId, from, to: release.version, direction, attempt };
   if (state.kind === 'staged') {
     const { target } = state;
     const isSame =
@@ -225,7 +224,8 @@ async function fail(
   onEvent('failed', { ...target, stage, code: error.code, message: error.message });
   // A network that fails, or a question without an answer, says nothing about the release: the next cycle tries again.
   if (error.code === 'agent/unreachable' || stage === 'ask') return;
-  const failure = { to: target.to, stage, code: error.code, message: error.message.slice(0, 1000) };
+  const { to, attempt } = target;
+  const failure = { to, attempt, stage, code: error.code, message: error.message.slice(0, 1000) };
   await reportFailure(context, failed);
   await step(context, state, { kind: 'failed', failure, nowMs: now().getTime() });
 }

@@ -7,6 +7,8 @@ const targetSchema = z.object({
   from: z.string(),
   to: z.string(),
   direction: z.enum(['forward', 'rollback']),
+  /** Of the rollout: one more each time that failed hosts are asked to try again. */
+  attempt: z.int().default(1),
 });
 
 /** What the agent is about to do: from which release to which, and by whose order. */
@@ -14,6 +16,8 @@ export type Target = z.infer<typeof targetSchema>;
 
 const failureSchema = z.object({
   to: z.string(),
+  /** Of the rollout, when it failed. */
+  attempt: z.int().default(1),
   stage: z.string(),
   code: z.string(),
   message: z.string(),
@@ -95,10 +99,15 @@ function afterStart(state: AgentState, running: string): AgentState {
   }
 }
 
-/** Whether a release that failed here must wait before it is tried again. */
-export function mayTry(state: AgentState, version: string, nowMs: number): boolean {
+/** False while a release that failed here must wait; a later attempt of its rollout ends the wait. */
+export function mayTry(
+  state: AgentState,
+  { to, attempt }: Pick<Target, 'to' | 'attempt'>,
+  nowMs: number,
+): boolean {
   const failure = failureOf(state);
-  return failure?.to !== version || nowMs >= failure.retryAtMs;
+  if (failure === null || failure.to !== to) return true;
+  return attempt > failure.attempt || nowMs >= failure.retryAtMs;
 }
 
 function failureOf(state: AgentState): Failure | null {

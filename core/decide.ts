@@ -20,6 +20,8 @@ export type Update = {
   readonly rolloutId: string;
   readonly direction: 'forward' | 'rollback';
   readonly release: ReleaseRef;
+  /** Of the rollout: hosts that failed in an earlier attempt shall try again at once. */
+  readonly attempt: number;
 };
 
 export type Stay = {
@@ -98,6 +100,7 @@ function forward(rollout: Rollout, host: Host, now: Date): Decision {
       rolloutId: rollout.id,
       direction: 'forward',
       release,
+      attempt: rollout.attempt,
     }
   );
 }
@@ -116,6 +119,7 @@ function back(
       rolloutId: rollout.id,
       direction: 'rollback',
       release,
+      attempt: rollout.attempt,
     }
   );
 }

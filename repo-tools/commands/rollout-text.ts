@@ -15,11 +15,12 @@ export function rolloutLines(view: RolloutView): readonly string[] {
     ...(view.completesAt === null
       ? []
       : [`everyone of its policy is through at ${view.completesAt}`]),
+    ...gateLines(view),
     ...(view.sentBackTo === null ? [] : [`hosts that run it go back to ${view.sentBackTo}`]),
     counts === null
       ? 'hosts: only a server knows'
       : `hosts: ${counts.waiting} waiting, ${counts.offered} offered, ${counts.updated} updated, ` +
-        `${counts.failed} failed, ${counts.rolledBack} rolled back`,
+        `${counts.failed} failed, ${counts.overdue} overdue, ${counts.rolledBack} rolled back`,
     ...failures.map(
       ({ hostId, at, stage, error }) =>
         `failed: ${hostId} at ${at} in ${stage}${error === null ? '' : `: ${error}`}`,
@@ -30,6 +31,17 @@ export function rolloutLines(view: RolloutView): readonly string[] {
     ),
     `next: ${view.verbs.length === 0 ? 'nothing more can be done with it' : view.verbs.join(', ')}`,
   ];
+}
+
+const WAITS_FOR = {
+  approval: 'a person (tidegate rollout approve)',
+  success: 'more hosts that come through',
+};
+
+function gateLines({ gate }: RolloutView): readonly string[] {
+  if (gate === null) return [];
+  const wanted = gate.waitsFor.map((one) => WAITS_FOR[one]).join(' and for ');
+  return [`the gate of wave ${gate.opening + 1} waits for ${wanted}`];
 }
 
 function stateOf({ state, phase }: RolloutView): string {

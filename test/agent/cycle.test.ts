@@ -9,7 +9,7 @@ import { withdraw } from '../../repo-tools/withdraw.ts';
 import { PLATFORM } from '../support/example-repository.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
 import type { HostWorld, WorldOptions } from '../support/host-world.ts';
-import { HOUR_MS, policyOf, rollBackVerb } from '../support/rollouts.ts';
+import { HOUR_MS, policyOf, rollBackVerb, verbOf } from '../support/rollouts.ts';
 
 /** A host that runs 1.0.0, and 1.1.0 rolled out to everyone. */
 async function setup(options: WorldOptions = {}) {
@@ -274,6 +274,17 @@ describe('runCycle', () => {
     expect(world.imageRequests).toEqual([]);
     world.now = new Date(world.now.getTime() + HOUR_MS);
     await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+  });
+
+  it('tries a release that failed again at once when its rollout asks failed hosts to', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    world.tamper = (path) =>
+      path.endsWith('1.1.0-hash') ? { status: 200, body: 'hash of aws-k8s-1.32 9.9.9' } : null;
+    await expect(once(world)).resolves.toMatchObject({ result: 'failed' });
+    world.tamper = () => null;
+    await world.verb(verbOf('retry', rollout, world.now));
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated', to: '1.1.0' });
   });
 
   it('touches no slot when the manifest names an image that is not published', async () => {

@@ -4,10 +4,16 @@ import { IDLE, mayTry, next, stateSchema } from '../../agent/machine.ts';
 import type { AgentEvent, AgentState, Target } from '../../agent/machine.ts';
 
 const target: Target = {
-  ...{ id: 'attempt-1', rolloutId: 'rollout-1', direction: 'forward' },
+  ...{ id: 'attempt-1', rolloutId: 'rollout-1', direction: 'forward', attempt: 1 },
   ...{ from: '1.0.0', to: '1.1.0' },
 };
-const failure = { to: '1.1.0', stage: 'install', code: 'agent/image', message: 'wrong' };
+const failure = {
+  to: '1.1.0',
+  attempt: 1,
+  stage: 'install',
+  code: 'agent/image',
+  message: 'wrong',
+};
 const failed = (nowMs: number): AgentEvent => ({ kind: 'failed', failure, nowMs });
 
 const available: AgentState = { kind: 'available', target, failure: null };
@@ -78,14 +84,15 @@ describe('next', () => {
 });
 
 describe('mayTry', () => {
-  it('waits longer after every failure in a row, up to a day, and not for another release', () => {
+  it('waits longer after every failure in a row, up to a day, and not for another release or a later attempt', () => {
     let state = IDLE;
     let nowMs = 0;
     const waits = Array.from({ length: 20 }, () => {
       state = next(next(state, { kind: 'offered', target }), failed(nowMs));
       const before = nowMs;
-      expect(mayTry(state, '1.2.0', nowMs)).toBe(true);
-      while (!mayTry(state, '1.1.0', nowMs)) nowMs += 10_000;
+      expect(mayTry(state, { ...target, to: '1.2.0' }, nowMs)).toBe(true);
+      expect(mayTry(state, { ...target, attempt: 2 }, nowMs)).toBe(true);
+      while (!mayTry(state, target, nowMs)) nowMs += 10_000;
       return nowMs - before;
     });
     expect(waits[0]).toBe(10_000);

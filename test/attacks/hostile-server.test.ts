@@ -118,7 +118,7 @@ describe('a thief of all online keys', () => {
     const { release } = await world.start('1.1.0');
     const permitting = { ...rollout.release, rollbackTo: ['1.1.0'] };
     await steal(world, '1.0.0', {
-      ...{ id: rollout.id, release: permitting, state: 'rolled-back', runningSince: null },
+      ...{ id: rollout.id, release: permitting, state: 'rolled-back' },
       sentBackTo: release,
     });
     world.answer = sendTo('1.1.0', { rolloutId: rollout.id, direction: 'rollback' });

@@ -164,7 +164,7 @@ describe('tidegate rollout, without a server', () => {
       ...DIRECT,
     );
     expect([again.code, resume.code, stranger.code]).toEqual([1, 1, 1]);
-    expect(resume.stderr).toContain('legal: pause, withdraw, roll-back');
+    expect(resume.stderr).toContain('legal: pause, retry, withdraw, supersede, roll-back');
     expect(stranger.stderr).toContain('its signed document names 1.0.0');
   });
 });
