@@ -36,6 +36,7 @@ import { rolloutChangeCommand } from '../repo-tools/commands/rollout-change.ts';
 import { rolloutListCommand } from '../repo-tools/commands/rollout-list.ts';
 import { rolloutPreviewCommand } from '../repo-tools/commands/rollout-preview.ts';
 import { rolloutRollbackCommand } from '../repo-tools/commands/rollout-rollback.ts';
+import { rolloutSimulateCommand } from '../repo-tools/commands/rollout-simulate.ts';
 import { rolloutShowCommand } from '../repo-tools/commands/rollout-show.ts';
 import { rolloutStartCommand } from '../repo-tools/commands/rollout-start.ts';
 import { rootApplyCommand } from '../repo-tools/commands/root-apply.ts';
@@ -96,6 +97,7 @@ function buildProgram(io: Io): Command {
     ...SIMPLE_VERBS.map((kind) => rolloutChangeCommand(io, kind)),
     rolloutRollbackCommand(io),
     rolloutPreviewCommand(io),
+    rolloutSimulateCommand(io),
   ]);
   program.addCommand(serveCommand(io));
   group(program, 'agent', 'the program on a host', [

@@ -6,6 +6,7 @@ import { formatInstant } from '../../core/instant.ts';
 import { isSeed, SEED_COUNT } from '../../core/seed.ts';
 import type { Policy } from '../../core/wave.ts';
 import { parseWavePolicy, resolvePolicy } from '../../core/wave-file.ts';
+import { bar } from './bar.ts';
 import { instantOption, print, readOptionFile, UsageError } from '../usage.ts';
 
 type Options = {
@@ -63,10 +64,6 @@ function printSeed(
   const clockMs = clockFor(curveOf(policy), seed);
   const opensAt = clockMs === null ? null : formatInstant(new Date(startAt.getTime() + clockMs));
   print(io, json, { opensAt }, [opensAt ?? `never: the policy ends below seed ${seed}`]);
-}
-
-function bar(seeds: number): string {
-  return '#'.repeat(Math.round((seeds * 40) / SEED_COUNT));
 }
 
 function seedOption(text: string): number {
