@@ -14,6 +14,11 @@ export const chainHeadSchema = z
 
 export type ChainHead = z.infer<typeof chainHeadSchema>;
 
+/** Of two heads of one log the one that stands for more. */
+export function laterHead(a: ChainHead | null, b: ChainHead | null): ChainHead | null {
+  return (b?.sequence ?? 0) > (a?.sequence ?? 0) ? b : a;
+}
+
 /** Before the first entry. */
 export const EMPTY_CHAIN: ChainHead = { sequence: 0, hash: '0'.repeat(64) };
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { newRolloutId } from '../adapters/repository/rollouts.ts';
 import type { State, StoredVerb } from '../adapters/state/state.ts';
+import { recordOfVerb, rolloutChange } from '../core/audit-record.ts';
 import type { ChangeKind } from '../core/operator-api.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Platform } from '../core/tuf/names.ts';
@@ -73,8 +74,12 @@ export class VerbIntake {
   async #acceptNew(order: Order): Promise<string> {
     const { state, fleet, now, log, wakeOutbox } = this.#options;
     const verb = await this.#verbOf(order, now());
-    applyVerb(fleet.view.rollouts, verb);
-    await state.enqueueVerb({ id: verb.id, json: formatVerb(verb), acceptedAt: verb.at });
+    const before = fleet.view.rollouts;
+    const change = rolloutChange(verb, before, applyVerb(before, verb));
+    await state.enqueueVerb(
+      { id: verb.id, json: formatVerb(verb), acceptedAt: verb.at },
+      recordOfVerb(verb, { event: 'accepted', at: verb.at, change }),
+    );
     fleet.accept(verb);
     log.info(
       { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId, reason: verb.reason },

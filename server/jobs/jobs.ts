@@ -10,12 +10,15 @@ const OUTBOX_MS = 60_000;
 const LISTING_MS = 5000;
 const WRITE_BEHIND_MS = 1000;
 const LOAD_MS = 5000;
+const AUDIT_MS = 60_000;
 
 export type JobsOptions = {
   readonly commitPending: () => Promise<void>;
   readonly link: RepositoryLink;
   readonly listing: Listing;
   readonly flush: () => Promise<void>;
+  /** Writes down in the audit log what others committed. */
+  readonly recordFound: () => Promise<void>;
   readonly load: LoadMeter;
   /** How often the repository is looked at for what others committed. */
   readonly followMs: number;
@@ -43,9 +46,11 @@ export function createJobs(options: JobsOptions) {
     });
   const outbox = job('outbox', OUTBOX_MS, options.commitPending);
   const writeBehind = job('write-behind', WRITE_BEHIND_MS, options.flush);
+  const audit = job('audit', AUDIT_MS, options.recordFound);
   const all = [
     outbox,
     writeBehind,
+    audit,
     job('follow', options.followMs, () => options.link.follow()),
     job('listing', LISTING_MS, () => options.listing.tick()),
     job('load', LOAD_MS, async () => {
@@ -55,6 +60,7 @@ export function createJobs(options: JobsOptions) {
   return {
     outbox,
     writeBehind,
+    audit,
     start: () => {
       all.forEach((one) => {
         one.start();

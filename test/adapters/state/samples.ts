@@ -1,3 +1,5 @@
+import type { AuditRecord } from '../../../core/audit.ts';
+import { formatInstant } from '../../../core/instant.ts';
 import type { HostReport, HostSeen, RolloutCounts } from '../../../adapters/state/state.ts';
 
 const T0 = Date.parse('2025-08-25T18:00:00Z');
@@ -40,4 +42,22 @@ export const KIND = { variant: 'aws-k8s-1.32', arch: 'x86_64' };
 /** Counts that are zero but for these. */
 export function counts(some: Partial<RolloutCounts>): RolloutCounts {
   return { offered: 0, updated: 0, failed: 0, rolledBack: 0, ...some };
+}
+
+/** What the audit log says of a verb that was accepted. */
+export function record(verbId: string, change: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    at: formatInstant(at(0)),
+    event: 'accepted',
+    actor: 'operator',
+    verbId,
+    verb: 'pause',
+    verbAt: formatInstant(at(0)),
+    rolloutId: 'r1',
+    reason: 'boot failures',
+    message: null,
+    before: { state: 'running', clockMs: 5 },
+    after: { state: 'paused', clockMs: 9 },
+    ...change,
+  };
 }
