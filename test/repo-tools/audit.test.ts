@@ -297,6 +297,17 @@ describe('tidegate audit verify, with witnesses', () => {
     );
   });
 
+  it('keeps the witness when a release of a rollout is amended', async () => {
+    await using test = await setup();
+    await test.workplace.must(
+      ...['release', 'amend', 'file:R', ...PLATFORM, '--version', '1.1.0'],
+      ...['--minimum-from', '1.0.0', '--reason', 'test', '--release-key', 'file:K/release.pem'],
+      ...ONLINE,
+    );
+    const { verdict } = await test.verify('--storage', 'file:R');
+    expect(verdict).toMatchObject({ kind: 'intact', witnesses: [{ head: { sequence: 3 } }] });
+  });
+
   it('takes no expired repository for a witness unless it is told to', async () => {
     await using test = await setup();
     test.workplace.now = new Date('2026-06-01T00:00:00Z');

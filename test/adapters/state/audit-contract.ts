@@ -59,6 +59,17 @@ export function describeAudit(state: () => State): void {
       expect(await told()).toEqual(['v1 accepted']);
     });
 
+    it('keeps no verb and no result whose entry cannot be written', async () => {
+      await state().enqueueVerb(verb('v1'), record('v1'));
+      await expect(state().enqueueVerb(verb('v2'), record('v1'))).rejects.toBeDefined();
+      expect(await state().findVerb('v2')).toBeNull();
+      await expect(
+        state().finishVerb('v1', COMMITTED, at(5), record('v1', { event: 'accepted' })),
+      ).rejects.toBeDefined();
+      expect((await state().pendingVerbs()).map(({ id }) => id)).toEqual(['v1']);
+      expect(await told()).toEqual(['v1 accepted']);
+    });
+
     it('gives racing verbs one place each, without a gap', async () => {
       const ids = Array.from({ length: 40 }, (_, index) => `v${index}`);
       await Promise.all(ids.map((id) => state().enqueueVerb(verb(id), record(id))));
