@@ -45,7 +45,7 @@ export class AuditTrail {
     while (this.#found.length > 0) {
       const batch = this.#found.slice(0, BATCH);
       const count = await this.#options.state.recordFound(batch);
-      this.#found = this.#found.slice(batch.length);
+      this.#found = this.#found.filter((record) => !batch.includes(record));
       if (count > 0) this.#options.log.info({ count }, 'verbs of others written down');
     }
   }
