@@ -6,6 +6,9 @@ import { agentProvisionCommand } from '../agent/commands/provision.ts';
 import { agentRunCommand } from '../agent/commands/run.ts';
 import { agentStatusCommand } from '../agent/commands/status.ts';
 import { SIMPLE_VERBS } from '../core/verb.ts';
+import { auditExportCommand } from '../repo-tools/commands/audit-export.ts';
+import { auditListCommand } from '../repo-tools/commands/audit-list.ts';
+import { auditVerifyCommand } from '../repo-tools/commands/audit-verify.ts';
 import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-decide.ts';
 import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
 import { keyEncryptCommand } from '../repo-tools/commands/key-encrypt.ts';
@@ -98,6 +101,11 @@ function buildProgram(io: Io): Command {
     rolloutRollbackCommand(io),
     rolloutPreviewCommand(io),
     rolloutSimulateCommand(io),
+  ]);
+  group(program, 'audit', 'who did what to the rollouts of a server', [
+    auditListCommand(io),
+    auditVerifyCommand(io),
+    auditExportCommand(io),
   ]);
   program.addCommand(serveCommand(io));
   group(program, 'agent', 'the program on a host', [

@@ -1,3 +1,4 @@
+import type { ChainHead } from './audit.ts';
 import { formatNanoseconds } from './bottlerocket/nanoseconds.ts';
 import { compileWaves } from './compiled-waves.ts';
 import type { RunningRollout } from './compiled-waves.ts';
@@ -26,16 +27,28 @@ type CompiledUpdate = {
 
 /**
  * `manifest.json` for these rollouts at this instant, in Bottlerocket's byte layout. `published` holds every version that a
- * host may run, of any variant: updog refuses an update without a chain of migrations from its own version.
+ * host may run, of any variant: updog refuses an update without a chain of migrations from its own version. `auditHead`
+ * makes the manifest a witness of the server's audit log; what names one already must go on naming one.
  */
 export function compileManifest(
   rollouts: readonly Rollout[],
-  { published, now }: { readonly published: readonly string[]; readonly now: Date },
+  {
+    published,
+    now,
+    auditHead = null,
+  }: {
+    readonly published: readonly string[];
+    readonly now: Date;
+    readonly auditHead?: ChainHead | null;
+  },
 ): string {
   const manifest = {
     updates: compileUpdates(rollouts, now),
     migrations: compileMigrations(rollouts, published),
     rollouts: rollouts.map(rolloutToJson),
+    ...(auditHead === null
+      ? {}
+      : { audit: { sequence: auditHead.sequence, hash: auditHead.hash } }),
   };
   return JSON.stringify(manifest, null, 2);
 }

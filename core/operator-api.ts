@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditEntrySchema, chainHeadSchema } from './audit.ts';
 import { rolloutViewSchema } from './rollout-view.ts';
 
 /** Unique for ever, made by the caller: a request that is sent twice is carried out once. */
@@ -58,6 +59,30 @@ export const commitAnswerSchema = z.object({
   timestamp: z.int(),
 });
 export type CommitAnswer = z.infer<typeof commitAnswerSchema>;
+
+/** Entries of the audit log in one answer, at most. */
+export const MAX_AUDIT_PAGE = 500;
+
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a whole number')
+  .transform(Number);
+
+/** Query of `GET /api/v1/audit`: entries behind the sequence `after`, the oldest first. */
+export const auditQuerySchema = z.strictObject({
+  after: wholeNumber.default(0),
+  limit: wholeNumber.pipe(z.int().min(1).max(MAX_AUDIT_PAGE)).default(100),
+});
+
+/** Answer of `GET /api/v1/audit`. Whether the log holds together is not looked at: that is the reader's to find. */
+export const auditPageSchema = z.object({
+  entries: z.array(auditEntrySchema),
+  /** The last entry of the whole log; null before the first one. */
+  head: chainHeadSchema.nullable(),
+  /** The head that the signed manifest names, as the server knows it. */
+  signed: chainHeadSchema.nullable(),
+});
+export type AuditPage = z.infer<typeof auditPageSchema>;
 
 /** Every error of the API (RFC 9457); `code` is the stable name of what went wrong. */
 export const problemSchema = z.object({

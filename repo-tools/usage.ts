@@ -30,6 +30,12 @@ export function durationOption(name: string, text: string): number {
   }
 }
 
+/** The value of an option that must be a whole number, 0 or more. */
+export function numberOption(name: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new UsageError('usage/option', `${name} must be a whole number, got '${text}'`);
+}
+
 /** The bytes of a file that an option names, relative to the folder the command was called in. */
 export async function readOptionBytes(io: Io, name: string, path: string): Promise<Buffer> {
   try {

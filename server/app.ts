@@ -4,6 +4,7 @@ import { requireToken } from './authorization.ts';
 import type { Context } from './context.ts';
 import { answerErrors, refuseUnknown } from './answer-errors.ts';
 import { measure } from './measure.ts';
+import { auditRoute } from './routes/audit.ts';
 import { checkInRoute } from './routes/check-in.ts';
 import { commitRoute } from './routes/commit.ts';
 import { healthRoute } from './routes/health.ts';
@@ -31,6 +32,7 @@ export function createApp(context: Context): Express {
   app.use('/api/v1', requireToken(context));
   app.use(rolloutsRoute(context), rolloutRoute(context), rolloutChangesRoute(context));
   app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
+  app.use(auditRoute(context));
   app.use(refuseUnknown);
   app.use(answerErrors(context));
   return app;

@@ -1,13 +1,15 @@
 import type { Logger } from 'pino';
 import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
-import { readRollouts } from '../adapters/repository/rollouts.ts';
+import { readManifest } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { State, StoredVerb } from '../adapters/state/state.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
 import { parseVerb } from '../core/verb-json.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Verb } from '../core/verb.ts';
+import { openAuditTrail } from './audit-trail.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { ServerError } from './errors.ts';
 import { Fleet } from './fleet.ts';
@@ -45,6 +47,7 @@ export type ContextParts = Patience & {
 
 export type Context = ContextParts & {
   readonly fleet: Fleet;
+  readonly trail: AuditTrail;
   readonly metrics: Metrics;
   readonly load: LoadMeter;
   readonly link: RepositoryLink;
@@ -71,15 +74,25 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   });
   const published = await repository.load();
   requireServerKeys(published, signers);
-  const rollouts = await readRollouts(repository, published);
+  const manifest = await readManifest(repository, published);
   const pending = (await state.pendingVerbs()).map(readVerb);
-  const fleet = new Fleet({ state: published, rollouts }, pending);
+  const fleet = new Fleet({ state: published, ...manifest }, pending);
+  const trail = await openAuditTrail({
+    state,
+    fleet,
+    now,
+    log,
+    wake: () => {
+      jobs.audit.wake();
+    },
+  });
   const metrics = createMetrics({ fleet, state, now });
   const load = new LoadMeter();
   const link = new RepositoryLink({
     repository,
     signers,
     fleet,
+    trail,
     expiry,
     now,
     onCommit: () => {
@@ -93,6 +106,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     commitPending: commit,
     flush: () => writeBehind.flush(),
     judge,
+    recordFound: () => trail.flush(),
     link,
     listing,
     load,
@@ -123,6 +137,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   return {
     ...parts,
     fleet,
+    trail,
     metrics,
     load,
     link,

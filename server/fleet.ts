@@ -1,4 +1,5 @@
 import type { RepositoryState } from '../adapters/repository/repository.ts';
+import type { ManifestContent } from '../adapters/repository/rollouts.ts';
 import { currentRollouts } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { platformOfRole } from '../core/tuf/names.ts';
@@ -6,11 +7,8 @@ import type { Platform } from '../core/tuf/names.ts';
 import { applyVerb, RolloutError } from '../core/verb.ts';
 import type { Verb } from '../core/verb.ts';
 
-/** The rollouts of the signed manifest, and the state of the repository that it belongs to. */
-export type Published = {
-  readonly state: RepositoryState;
-  readonly rollouts: readonly Rollout[];
-};
+/** The content of the signed manifest, and the state of the repository that it belongs to. */
+export type Published = ManifestContent & { readonly state: RepositoryState };
 
 /** All that polls are answered from: never changed, only replaced as a whole. */
 export type FleetView = {

@@ -3,15 +3,16 @@ import {
   commitVerbs,
   findRelease,
   PublishedError,
-  readRollouts,
+  readManifest,
 } from '../adapters/repository/rollouts.ts';
-import type { Rejected } from '../adapters/repository/rollouts.ts';
+import type { VerbsCommitted } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import type { Verb } from '../core/verb.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { Fleet, Published } from './fleet.ts';
 import { Mutex } from './mutex.ts';
 import { isRenewalDue, ownRenewal } from './renewal.ts';
@@ -26,6 +27,7 @@ export type RepositoryLinkOptions = {
   readonly repository: Repository;
   readonly signers: readonly Signer[];
   readonly fleet: Fleet;
+  readonly trail: Pick<AuditTrail, 'headToSign' | 'observe'>;
   /** When the server's roles are due. */
   readonly expiry: ExpiryPolicy;
   readonly now: () => Date;
@@ -57,18 +59,19 @@ export class RepositoryLink {
       const { repository, fleet } = this.#options;
       const state = await repository.load();
       if (state.timestampEtag === fleet.view.published.state.timestampEtag) return false;
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publish({ state, ...(await readManifest(repository, state)) });
       return true;
     });
   }
 
   /** Signs and publishes the verbs, or whatever the passing of time changes in the manifest. */
-  commit(verbs: readonly Verb[]): Promise<readonly Rejected[]> {
+  commit(verbs: readonly Verb[]): Promise<Pick<VerbsCommitted, 'rejected' | 'changes'>> {
     return this.#work(async () => {
-      const { repository, signers, now } = this.#options;
-      const done = await commitVerbs(repository, { signers, verbs, now: now() });
+      const { repository, signers, now, trail } = this.#options;
+      const auditHead = await trail.headToSign();
+      const done = await commitVerbs(repository, { signers, verbs, now: now(), auditHead });
       this.#publish(done);
-      return done.rejected;
+      return done;
     });
   }
 
@@ -82,7 +85,7 @@ export class RepositoryLink {
         rollouts: () => fleet.view.rollouts,
         now: now(),
       });
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publish({ state, ...(await readManifest(repository, state)) });
       return { changed, snapshot: state.snapshot.version, timestamp: state.timestamp.version };
     });
   }
@@ -99,7 +102,7 @@ export class RepositoryLink {
       const { repository, signers } = this.#options;
       const edit = (before: RepositoryState) => ownRenewal(before, this.#renewalOrder());
       const state = await repository.commit({ signers, edit });
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publish({ state, ...(await readManifest(repository, state)) });
     });
   }
 
@@ -120,10 +123,11 @@ export class RepositoryLink {
     return { signers, now: now(), policy: expiry };
   }
 
-  #publish({ state, rollouts }: Published): void {
-    const { fleet, onCommit } = this.#options;
+  #publish({ state, rollouts, auditHead }: Published): void {
+    const { fleet, trail, onCommit } = this.#options;
     if (state.timestampEtag !== fleet.view.published.state.timestampEtag) onCommit();
-    fleet.publish({ state, rollouts });
+    trail.observe(fleet.view.published.rollouts, rollouts);
+    fleet.publish({ state, rollouts, auditHead });
   }
 
   #work<T>(work: () => Promise<T>): Promise<T> {

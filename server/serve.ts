@@ -73,11 +73,12 @@ export async function serve(
 }
 
 /** Nothing that is lost here was acknowledged; it is only cheaper to write it now than to learn it again. */
-async function finish({ jobs, writeBehind, commitPending, log }: Context): Promise<void> {
+async function finish({ jobs, writeBehind, commitPending, trail, log }: Context): Promise<void> {
   const work = async () => {
     await jobs.stop();
     await writeBehind.flush();
     await commitPending();
+    await trail.flush();
   };
   const limit = new AbortController();
   const late = sleep(LAST_COMMIT_MS, 'late' as const, { signal: limit.signal });

@@ -5,6 +5,7 @@ import type { State, StoredVerb } from '../adapters/state/state.ts';
 import { reasonOf } from '../core/judge.ts';
 import type { Judgement } from '../core/judge.ts';
 import type { Counters, Rollout } from '../core/rollout.ts';
+import { recordOfVerb, rolloutChange } from '../core/audit-record.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { formatVerb, parseVerb } from '../core/verb-json.ts';
 import { applyVerb, RolloutError } from '../core/verb.ts';
@@ -121,8 +122,12 @@ export class VerbIntake {
 
   async #take(verb: Verb): Promise<string> {
     const { state, fleet, log, wakeOutbox } = this.#options;
-    applyVerb(fleet.view.rollouts, verb);
-    await state.enqueueVerb({ id: verb.id, json: formatVerb(verb), acceptedAt: verb.at });
+    const before = fleet.view.rollouts;
+    const change = rolloutChange(verb, before, applyVerb(before, verb));
+    await state.enqueueVerb(
+      { id: verb.id, json: formatVerb(verb), acceptedAt: verb.at },
+      recordOfVerb(verb, { event: 'accepted', at: verb.at, change }),
+    );
     fleet.accept(verb);
     log.info(
       { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId, reason: verb.reason },

@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { laterHead } from '../../core/audit.ts';
+import type { ChainHead } from '../../core/audit.ts';
+import { rolloutChange } from '../../core/audit-record.ts';
+import type { RolloutChange } from '../../core/audit-record.ts';
 import { compileManifest } from '../../core/compile.ts';
 import { ExpectedError } from '../../core/errors.ts';
-import { parseManifest } from '../../core/manifest.ts';
+import { parseAuditHead, parseManifest } from '../../core/manifest.ts';
 import { releaseRefOf } from '../../core/release-ref.ts';
 import { parseRelease } from '../../core/release.ts';
 import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
@@ -21,9 +25,17 @@ export class PublishedError extends ExpectedError<
 
 export type Rejected = { readonly verb: Verb; readonly error: RolloutError };
 
-export type VerbsCommitted = {
-  readonly state: RepositoryState;
+/** What a manifest carries that hosts do not read. */
+export type ManifestContent = {
   readonly rollouts: readonly Rollout[];
+  /** The head of the server's audit log when it was signed; null if no server ever committed it. */
+  readonly auditHead: ChainHead | null;
+};
+
+export type VerbsCommitted = ManifestContent & {
+  readonly state: RepositoryState;
+  /** By verb id what it did; a verb that the manifest held before is not among them. */
+  readonly changes: ReadonlyMap<string, RolloutChange>;
   /** Verbs that were not legal any more when their turn came; the others are committed. */
   readonly rejected: readonly Rejected[];
 };
@@ -32,7 +44,15 @@ export async function readRollouts(
   repository: Repository,
   state: RepositoryState,
 ): Promise<readonly Rollout[]> {
-  return parseManifest(utf8(await repository.readTarget(state, MANIFEST_TARGET)));
+  return (await readManifest(repository, state)).rollouts;
+}
+
+export async function readManifest(
+  repository: Repository,
+  state: RepositoryState,
+): Promise<ManifestContent> {
+  const text = utf8(await repository.readTarget(state, MANIFEST_TARGET));
+  return { rollouts: parseManifest(text), auditHead: parseAuditHead(text) };
 }
 
 /** What a rollout must know of a published release, from its signed document. Throws PublishedError. */
@@ -107,7 +127,8 @@ export function notPublished(
 
 /**
  * Applies the verbs to the rollouts of the manifest and commits it, beginning again from what is there whenever somebody
- * else commits first. Without verbs it commits only if the manifest compiles to something else by now.
+ * else commits first. Without verbs it commits only if the manifest compiles to something else by now. A manifest that is
+ * committed names `auditHead` from then on, or the later head that it names already.
  */
 export async function commitVerbs(
   repository: Repository,
@@ -115,15 +136,19 @@ export async function commitVerbs(
     readonly signers: readonly Signer[];
     readonly verbs: readonly Verb[];
     readonly now: Date;
+    readonly auditHead?: ChainHead | null;
     /** Told what would be committed; then nothing is. */
     readonly onPlan?: ((plan: EditPlan) => void) | undefined;
   },
 ): Promise<VerbsCommitted> {
   let rollouts: readonly Rollout[] = [];
   let rejected: readonly Rejected[] = [];
+  let auditHead: ChainHead | null = null;
+  let changes: VerbsCommitted['changes'] = new Map();
   const edit: Edit = async (before) => {
     const bytes = await repository.readTarget(before, MANIFEST_TARGET);
     const old = parseManifest(utf8(bytes));
+    auditHead = parseAuditHead(utf8(bytes));
     const fresh = await withPublished(repository, before, {
       rollouts: old,
       verbs: options.verbs,
@@ -131,16 +156,21 @@ export async function commitVerbs(
     const applied = applyAll(old, fresh.verbs);
     rollouts = applied.rollouts;
     rejected = [...fresh.rejected, ...applied.rejected];
+    changes = applied.changes;
     // All refused, or all applied before: there is nothing of theirs to commit.
     if (options.verbs.length > 0 && rollouts === old) return { roles: new Map() };
     const published = publishedReleases(before).map(({ version }) => version);
-    const next = compileManifest(rollouts, { published, now: options.now });
-    if (next === utf8(bytes)) return { roles: new Map() };
-    const change = { name: MANIFEST_TARGET, bytes: new TextEncoder().encode(next) };
+    const compile = (head: ChainHead | null) =>
+      compileManifest(rollouts, { published, now: options.now, auditHead: head });
+    // A later head alone is no reason to commit.
+    if (compile(auditHead) === utf8(bytes)) return { roles: new Map() };
+    auditHead = laterHead(auditHead, options.auditHead ?? null);
+    const bytesOfNext = new TextEncoder().encode(compile(auditHead));
+    const change = { name: MANIFEST_TARGET, bytes: bytesOfNext };
     return { roles: new Map([[ROLLOUTS_ROLE, { replace: [change] }]]) };
   };
   const state = await commitOrPlan(repository, edit, options);
-  return { state, rollouts, rejected };
+  return { state, rollouts, auditHead, changes, rejected };
 }
 
 async function commitOrPlan(
@@ -163,15 +193,18 @@ async function commitOrPlan(
 function applyAll(before: readonly Rollout[], verbs: readonly Verb[]) {
   let rollouts = before;
   const rejected: Rejected[] = [];
+  const changes = new Map<string, RolloutChange>();
   for (const verb of verbs) {
     try {
-      rollouts = applyVerb(rollouts, verb);
+      const next = applyVerb(rollouts, verb);
+      if (next !== rollouts) changes.set(verb.id, rolloutChange(verb, rollouts, next));
+      rollouts = next;
     } catch (error) {
       if (!(error instanceof RolloutError)) throw error;
       rejected.push({ verb, error });
     }
   }
-  return { rollouts, rejected };
+  return { rollouts, rejected, changes };
 }
 
 /** Ten letters and digits; short enough to type, and never met twice in one manifest. */

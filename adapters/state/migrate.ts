@@ -3,6 +3,7 @@ import type { Migration } from 'kysely/migration';
 import type { Transaction } from 'kysely';
 import { hostsReportsVerbs } from './migrations/0001-hosts-reports-verbs.ts';
 import { overdueHosts } from './migrations/0003-overdue-hosts.ts';
+import { audit } from './migrations/0004-audit.ts';
 import { StateError } from './state.ts';
 import type { Tables } from './tables.ts';
 
@@ -10,6 +11,7 @@ import type { Tables } from './tables.ts';
 const MIGRATIONS: Record<string, Migration> = {
   '0001-hosts-reports-verbs': hostsReportsVerbs,
   '0003-overdue-hosts': overdueHosts,
+  '0004-audit': audit,
 };
 
 /**

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
+import type { AuditEntry, AuditRecord, ChainHead } from '../../core/audit.ts';
 import { attempt } from './attempt.ts';
 import type { TranslateError } from './attempt.ts';
+import { insertFound, raiseAuditFloor, selectAudit, selectAuditHead } from './audit.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { migrate } from './migrate.ts';
 import {
@@ -123,8 +125,8 @@ export class SqlState implements State {
     return this.#run((db) => selectFailures(db, rolloutId, limit));
   }
 
-  enqueueVerb(verb: NewVerb): Promise<StoredVerb> {
-    return this.#change((transaction) => insertVerb(transaction, verb));
+  enqueueVerb(verb: NewVerb, record: AuditRecord): Promise<StoredVerb> {
+    return this.#change((transaction) => insertVerb(transaction, verb, record));
   }
 
   findVerb(id: string): Promise<StoredVerb | null> {
@@ -135,12 +137,31 @@ export class SqlState implements State {
     return this.#run(selectPendingVerbs);
   }
 
-  finishVerb(id: string, result: VerbResult, at: Date): Promise<StoredVerb> {
-    return this.#change((transaction) => finishVerb(transaction, id, result, at));
+  finishVerb(id: string, result: VerbResult, at: Date, record: AuditRecord): Promise<StoredVerb> {
+    return this.#change((transaction) => finishVerb(transaction, id, result, at, record));
   }
 
   recentVerbs(limit: number): Promise<readonly StoredVerb[]> {
     return this.#run((db) => selectRecentVerbs(db, limit));
+  }
+
+  recordFound(records: readonly AuditRecord[]): Promise<number> {
+    return this.#change((transaction) => insertFound(transaction, records));
+  }
+
+  continueAudit(head: ChainHead): Promise<void> {
+    return this.#change((transaction) => raiseAuditFloor(transaction, head));
+  }
+
+  auditHead(): Promise<ChainHead> {
+    return this.#run(selectAuditHead);
+  }
+
+  auditEntries(page: {
+    readonly after: number;
+    readonly limit: number;
+  }): Promise<readonly AuditEntry[]> {
+    return this.#run((db) => selectAudit(db, page));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,4 @@
+import type { AuditEntry, AuditRecord, ChainHead } from '../../core/audit.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import type { Counters } from '../../core/rollout.ts';
 
@@ -142,13 +143,28 @@ export interface State extends AsyncDisposable {
   /** Reports of the outcome `failed`, the last received first. */
   failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]>;
 
-  /** The same id and JSON again changes nothing; the same id with other JSON is `state/conflict`. */
-  enqueueVerb(verb: NewVerb): Promise<StoredVerb>;
+  /**
+   * The same id and JSON again changes nothing; the same id with other JSON is `state/conflict`. The record stands in
+   * the audit log if and only if the verb is kept.
+   */
+  enqueueVerb(verb: NewVerb, record: AuditRecord): Promise<StoredVerb>;
   findVerb(id: string): Promise<StoredVerb | null>;
   /** In the order of acceptance. */
   pendingVerbs(): Promise<readonly StoredVerb[]>;
-  /** A finished verb keeps its first result, which is returned. */
-  finishVerb(id: string, result: VerbResult, at: Date): Promise<StoredVerb>;
+  /** A finished verb keeps its first result, which is returned, and only that is written in the audit log. */
+  finishVerb(id: string, result: VerbResult, at: Date, record: AuditRecord): Promise<StoredVerb>;
   /** The last accepted first, finished ones too. */
   recentVerbs(limit: number): Promise<readonly StoredVerb[]>;
+
+  /** Writes down verbs that somebody committed without this database, each once, all or none; returns how many were new. */
+  recordFound(records: readonly AuditRecord[]): Promise<number>;
+  /** Lets the audit log go on behind this head if it ends before it, because its database was lost. */
+  continueAudit(head: ChainHead): Promise<void>;
+  /** `EMPTY_CHAIN` before the first entry. */
+  auditHead(): Promise<ChainHead>;
+  /** Those behind the sequence `after`, in order; as they stand there, which may be damaged. */
+  auditEntries(page: {
+    readonly after: number;
+    readonly limit: number;
+  }): Promise<readonly AuditEntry[]>;
 }

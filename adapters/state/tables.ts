@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../../core/audit.ts';
 import type { Outcome } from './state.ts';
 
 /** Where a host stands in a rollout. */
@@ -58,5 +59,23 @@ export type Tables = {
     status: 'pending' | 'committed' | 'rejected';
     finished_at: number | null;
     message: string | null;
+  };
+  /** Never changed, and nothing is taken from its middle. */
+  audit: {
+    sequence: number;
+    recorded_at: number;
+    event: AuditEntry['event'];
+    actor: string;
+    verb_id: string;
+    verb: string;
+    verb_at: number;
+    rollout_id: string;
+    reason: string | null;
+    message: string | null;
+    /** JSON objects. */
+    before: string | null;
+    after: string | null;
+    previous_hash: string;
+    hash: string;
   };
 };

@@ -1,4 +1,6 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
+import type { AuditRecord } from '../../core/audit.ts';
+import { insertAudit } from './audit.ts';
 import { StateError } from './state.ts';
 import type { NewVerb, StoredVerb, VerbResult, VerbStatus } from './state.ts';
 import type { Tables } from './tables.ts';
@@ -7,6 +9,7 @@ import type { Tables } from './tables.ts';
 export async function insertVerb(
   transaction: Transaction<Tables>,
   verb: NewVerb,
+  record: AuditRecord,
 ): Promise<StoredVerb> {
   const known = await selectVerb(transaction, verb.id);
   if (known !== null) {
@@ -32,6 +35,7 @@ export async function insertVerb(
     })
     .returningAll()
     .executeTakeFirstOrThrow();
+  await insertAudit(transaction, record);
   return fromRow(row);
 }
 
@@ -40,8 +44,9 @@ export async function finishVerb(
   id: string,
   result: VerbResult,
   at: Date,
+  record: AuditRecord,
 ): Promise<StoredVerb> {
-  await transaction
+  const finished = await transaction
     .updateTable('verbs')
     .set({
       status: result.kind,
@@ -50,7 +55,9 @@ export async function finishVerb(
     })
     .where('id', '=', id)
     .where('status', '=', 'pending')
+    .returning('id')
     .execute();
+  if (finished.length > 0) await insertAudit(transaction, record);
   const verb = await selectVerb(transaction, id);
   if (verb === null) throw new StateError('state/not-there', `no verb has the id ${id}`);
   return verb;

@@ -11,6 +11,7 @@ const LISTING_MS = 5000;
 const WRITE_BEHIND_MS = 1000;
 const LOAD_MS = 5000;
 const GATES_MS = 5000;
+const AUDIT_MS = 60_000;
 
 export type JobsOptions = {
   readonly commitPending: () => Promise<void>;
@@ -19,6 +20,8 @@ export type JobsOptions = {
   readonly flush: () => Promise<void>;
   /** Does what the outcomes of hosts ask for. */
   readonly judge: () => Promise<void>;
+  /** Writes down in the audit log what others committed. */
+  readonly recordFound: () => Promise<void>;
   readonly load: LoadMeter;
   /** How often the repository is looked at for what others committed. */
   readonly followMs: number;
@@ -47,10 +50,12 @@ export function createJobs(options: JobsOptions) {
   const outbox = job('outbox', OUTBOX_MS, options.commitPending);
   const writeBehind = job('write-behind', WRITE_BEHIND_MS, options.flush);
   const gates = job('gates', GATES_MS, options.judge);
+  const audit = job('audit', AUDIT_MS, options.recordFound);
   const all = [
     outbox,
     writeBehind,
     gates,
+    audit,
     job('follow', options.followMs, () => options.link.follow()),
     job('listing', LISTING_MS, () => options.listing.tick()),
     job('load', LOAD_MS, async () => {
@@ -61,6 +66,7 @@ export function createJobs(options: JobsOptions) {
     outbox,
     writeBehind,
     gates,
+    audit,
     start: () => {
       all.forEach((one) => {
         one.start();

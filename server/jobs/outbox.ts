@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { State, VerbResult } from '../../adapters/state/state.ts';
+import { recordOfVerb } from '../../core/audit-record.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
@@ -21,12 +22,17 @@ export async function commitPending(options: OutboxOptions): Promise<void> {
   const { state, fleet, link, metrics, now, log } = options;
   const verbs = fleet.view.pending;
   if (verbs.length === 0) return;
-  const rejected = await link.commit(verbs);
+  const { rejected, changes } = await link.commit(verbs);
   for (const verb of verbs) {
     const error = rejected.find((one) => one.verb.id === verb.id)?.error;
     const result: VerbResult =
       error === undefined ? { kind: 'committed' } : { kind: 'rejected', message: error.message };
-    await state.finishVerb(verb.id, result, now());
+    const at = now();
+    const record =
+      result.kind === 'committed'
+        ? recordOfVerb(verb, { event: 'committed', at, change: changes.get(verb.id) })
+        : recordOfVerb(verb, { event: 'rejected', at, message: result.message });
+    await state.finishVerb(verb.id, result, at, record);
     fleet.settle(verb.id);
     metrics.verbs.inc({ result: result.kind });
     const event = { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { compileManifest, nextListingAt } from '../../core/compile.ts';
 import { compileWaves } from '../../core/compiled-waves.ts';
 import type { RunningRollout } from '../../core/compiled-waves.ts';
-import { ManifestError, parseManifest } from '../../core/manifest.ts';
+import { ManifestError, parseAuditHead, parseManifest } from '../../core/manifest.ts';
 import { curveOf } from '../../core/curve.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { parseManifest as readAsUpdog } from '../../core/bottlerocket/manifest.ts';
@@ -246,6 +246,19 @@ describe('compileManifest', () => {
     ]);
   });
 
+  it('names the head of the audit log behind everything that hosts read, and updog ignores it', () => {
+    const rollouts = [startedRollout(V11, { policy: DEFAULT_WAVES })];
+    const context = { published: PUBLISHED, now: after(DAY_MS) };
+    const auditHead = { sequence: 57, hash: 'a'.repeat(64) };
+    const text = compileManifest(rollouts, { ...context, auditHead });
+    const without = compileManifest(rollouts, context);
+    expect(Object.keys(JSON.parse(text))).toEqual(['updates', 'migrations', 'rollouts', 'audit']);
+    expect(parseAuditHead(text)).toEqual(auditHead);
+    expect(parseAuditHead(without)).toBeNull();
+    expect(readAsUpdog(text)).toEqual(readAsUpdog(without));
+    expect(parseManifest(text)).toEqual(rollouts);
+  });
+
   it('is byte for byte the empty manifest without rollouts', () => {
     expect(compileManifest([], { published: [], now: after(0) })).toBe(
       '{\n  "updates": [],\n  "migrations": {},\n  "rollouts": []\n}',
@@ -264,5 +277,19 @@ describe('parseManifest', () => {
     { case: 'a running rollout without its instant', text: '{"rollouts":[{"state":"running"}]}' },
   ])('refuses $case', ({ text }) => {
     expect(() => parseManifest(text)).toThrow(ManifestError);
+  });
+});
+
+describe('parseAuditHead', () => {
+  it.each([
+    { case: 'no JSON', text: '{' },
+    { case: 'a sequence without a hash', text: '{"audit":{"sequence":1}}' },
+    { case: 'a hash that is none', text: '{"audit":{"sequence":1,"hash":"abc"}}' },
+    {
+      case: 'a sequence that leaves no room for the next',
+      text: `{"audit":{"sequence":9007199254740991,"hash":"${'a'.repeat(64)}"}}`,
+    },
+  ])('refuses $case', ({ text }) => {
+    expect(() => parseAuditHead(text)).toThrow(ManifestError);
   });
 });

@@ -95,7 +95,7 @@ async function commitAsServer(
       kind: verbs % 2 === 0 ? 'pause' : 'resume',
       ...{ id: verbId(verbs), rolloutId, at: NOW, by: 'server', reason: 'a test' },
     };
-    expect(await link.commit([verb])).toEqual([]);
+    expect((await link.commit([verb])).rejected).toEqual([]);
     versions.push(fleet.view.published.state.timestamp.version);
     verbs += 1;
   }

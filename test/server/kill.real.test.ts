@@ -2,6 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
 import { openState } from '../../adapters/state/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
+import { verifyChain } from '../../core/audit.ts';
 import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import { openContext } from '../../server/context.ts';
 import { exampleSigner } from '../support/example-keys.ts';
@@ -85,6 +86,10 @@ describe('a server killed while it carries out a verb', () => {
     await next.context.commitPending();
     await next.context.link.follow();
     expect(next.context.fleet.view.published.state.timestamp.version).toBe(version);
+    await next.context.trail.flush();
+    const log = await next.state.auditEntries({ after: 0, limit: 10 });
+    expect(log.map(({ event }) => event)).toEqual(['accepted', 'committed']);
+    expect(verifyChain(log).kind).toBe('intact');
     // Whoever got no answer asks again, and is told of the same rollout.
     const order = {
       ...START,

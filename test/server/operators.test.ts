@@ -25,6 +25,7 @@ describe('the operators API', () => {
       ['post', '/api/v1/repository/refresh'],
       ['post', '/api/v1/repository/commit'],
       ['get', '/api/v1/hosts/x'],
+      ['get', '/api/v1/audit'],
       ['get', '/api/v1/anything'],
     ] as const;
     for (const [method, path] of paths) {

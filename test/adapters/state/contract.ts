@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { State } from '../../../adapters/state/state.ts';
+import { verifyChain } from '../../../core/audit.ts';
 import { describeHosts } from './hosts-contract.ts';
 import { describeReports } from './reports-contract.ts';
-import { KIND, at, counts, host, report } from './samples.ts';
+import { describeAudit } from './audit-contract.ts';
+import { KIND, at, counts, host, record, report } from './samples.ts';
 import { describeVerbs } from './verbs-contract.ts';
 
 /** One empty database; every `open` of it is another handle, which the database closes at its own end. */
@@ -51,6 +53,7 @@ export function describeStateContract(
     describeHosts(() => state);
     describeReports(() => state);
     describeVerbs(() => state);
+    describeAudit(() => state);
 
     it('stores hostile and lookalike ids verbatim, each as itself', async () => {
       await state.touchHosts(STRANGE_IDS.map((id) => host(id, { labels: { label: id } })));
@@ -61,7 +64,7 @@ export function describeStateContract(
           [report(id, { rolloutId: id, outcome: 'failed', error: id })],
           at(0),
         );
-        await state.enqueueVerb({ id, json: id, acceptedAt: at(0) });
+        await state.enqueueVerb({ id, json: id, acceptedAt: at(0) }, record(id));
       }
       for (const id of STRANGE_IDS) {
         expect(await state.findHost(id)).toMatchObject({ id, labels: { label: id } });
@@ -91,9 +94,14 @@ export function describeStateContract(
       await state.touchHosts([host('h1')]);
       await state.recordOffers([{ rolloutId: 'r1', hostId: 'h2', at: at(0) }]);
       await state.recordReports('h1', [report('1', { outcome: 'failed' })], at(1));
-      await state.enqueueVerb({ id: 'v1', json: '{}', acceptedAt: at(0) });
-      await state.enqueueVerb({ id: 'v2', json: '{}', acceptedAt: at(0) });
-      await state.finishVerb('v1', { kind: 'committed' }, at(2));
+      await state.enqueueVerb({ id: 'v1', json: '{}', acceptedAt: at(0) }, record('v1'));
+      await state.enqueueVerb({ id: 'v2', json: '{}', acceptedAt: at(0) }, record('v2'));
+      await state.finishVerb(
+        'v1',
+        { kind: 'committed' },
+        at(2),
+        record('v1', { event: 'committed' }),
+      );
       const before = await everything(state);
       await state[Symbol.asyncDispose]();
 
@@ -110,8 +118,9 @@ export function describeStateContract(
           await handle.recordOffers([{ rolloutId: 'r1', hostId: `h${index}`, at: at(0) }]);
           await handle.recordReports(`h${index}`, [report(`${which}`)], at(0));
           await handle.recordReports('both', [report(`${index}`)], at(0));
-          await handle.enqueueVerb({ id: `v${which}-${index}`, json: '{}', acceptedAt: at(0) });
-          await handle.enqueueVerb({ id: `both-${index}`, json: '{}', acceptedAt: at(0) });
+          for (const id of [`v${which}-${index}`, `both-${index}`]) {
+            await handle.enqueueVerb({ id, json: '{}', acceptedAt: at(0) }, record(id));
+          }
         }),
       );
       await Promise.all(calls);
@@ -119,6 +128,8 @@ export function describeStateContract(
       expect((await state.pendingVerbs()).map(({ sequence }) => sequence)).toEqual(
         Array.from({ length: 150 }, (_, index) => index + 1),
       );
+      const log = await state.auditEntries({ after: 0, limit: 1000 });
+      expect(verifyChain(log)).toMatchObject({ kind: 'intact', head: { sequence: 150 } });
     });
   });
 }
@@ -131,5 +142,6 @@ async function everything(state: State) {
     failures: await state.failuresOf('r1', 100),
     pending: await state.pendingVerbs(),
     verbs: await state.recentVerbs(100),
+    audit: await state.auditEntries({ after: 0, limit: 100 }),
   };
 }

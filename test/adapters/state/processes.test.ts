@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from '@jest/globals';
 import { openState } from '../../../adapters/state/open.ts';
 import { counts } from './samples.ts';
+import { verifyChain } from '../../../core/audit.ts';
 import { temporaryFolder } from './sqlite-database.ts';
 
 const WRITER = join(import.meta.dirname, 'writer.ts');
@@ -61,12 +62,16 @@ function lostOf(acknowledged: readonly string[], found: Awaited<ReturnType<typeo
 async function read(folder: string) {
   await using state = await openState('sqlite:S/state.db', { cwd: folder });
   const failures = await state.failuresOf('r1', 100_000);
+  const log = await state.auditEntries({ after: 0, limit: 100_000 });
   return {
     hosts: new Set(failures.map(({ hostId }) => hostId)),
     reports: failures.length,
     counts: await state.countsOf('r1'),
     verbs: (await state.pendingVerbs()).map(({ id }) => id),
     sequences: (await state.pendingVerbs()).map(({ sequence }) => sequence),
+    /** The verbs that the audit log tells of, and whether it holds together. */
+    told: log.map(({ verbId }) => verbId),
+    log: verifyChain(log).kind,
   };
 }
 
@@ -85,6 +90,7 @@ describe('a process that is killed', () => {
 
       const found = await read(folder.path);
       expect(lostOf(acknowledged, found)).toEqual([]);
+      expect(found).toMatchObject({ told: found.verbs, log: 'intact' });
       // Counters and rows were written together, those of the last, unacknowledged report too.
       expect(found.counts).toEqual(counts({ failed: found.hosts.size }));
     }
@@ -105,6 +111,7 @@ describe('a process whose disk takes no more', () => {
     const found = await read(folder.path);
     expect(lostOf(acknowledged, found)).toEqual([]);
     expect(found.counts.failed).toBe(found.hosts.size);
+    expect(found).toMatchObject({ told: found.verbs, log: 'intact' });
     checkIntegrity(folder.path);
 
     const later = await write({ ...run, name: 'b', count: 3 });
@@ -128,6 +135,7 @@ describe('several processes on one new file', () => {
     expect(found.counts.failed).toBe(3 * count + 1);
     expect(new Set(found.verbs).size).toBe(3 * count);
     expect(found.sequences).toEqual(Array.from({ length: 3 * count }, (_, index) => index + 1));
+    expect(found).toMatchObject({ told: found.verbs, log: 'intact' });
     checkIntegrity(folder.path);
   });
 });

@@ -1,3 +1,5 @@
+import type { AuditRecord } from '../../../core/audit.ts';
+import { formatInstant } from '../../../core/instant.ts';
 import type { HostReport, HostSeen, RolloutCounts } from '../../../adapters/state/state.ts';
 
 const T0 = Date.parse('2025-08-25T18:00:00Z');
@@ -45,5 +47,23 @@ export function counts(some: Partial<RolloutCounts>): RolloutCounts {
     ...{ offered: 0, updated, failed, overdue, rolledBack: 0 },
     ...{ successes: updated, failures: failed + overdue },
     ...some,
+  };
+}
+
+/** What the audit log says of a verb that was accepted. */
+export function record(verbId: string, change: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    at: formatInstant(at(0)),
+    event: 'accepted',
+    actor: 'operator',
+    verbId,
+    verb: 'pause',
+    verbAt: formatInstant(at(0)),
+    rolloutId: 'r1',
+    reason: 'boot failures',
+    message: null,
+    before: { state: 'running', clockMs: 5 },
+    after: { state: 'paused', clockMs: 9 },
+    ...change,
   };
 }

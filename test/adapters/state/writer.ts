@@ -3,6 +3,7 @@
 import { writeSync } from 'node:fs';
 import { openState } from '../../../adapters/state/open.ts';
 import { StateError } from '../../../adapters/state/state.ts';
+import { record } from './samples.ts';
 
 const [folder = '.', name = 'writer', count = '0'] = process.argv.slice(2);
 const NOW = new Date('2025-08-25T18:00:00Z');
@@ -19,7 +20,8 @@ async function writeAll(): Promise<void> {
     await reportFailure(`${name}-${index}`, 'first');
     writeSync(1, `report ${name}-${index}\n`);
     await reportFailure('shared', `${index}`);
-    await state.enqueueVerb({ id: `${name}-${index}`, json: '{}', acceptedAt: NOW });
+    const id = `${name}-${index}`;
+    await state.enqueueVerb({ id, json: '{}', acceptedAt: NOW }, record(id));
     writeSync(1, `verb ${name}-${index}\n`);
   }
 }

@@ -1,0 +1,147 @@
+import type { Kysely, Selectable, Transaction } from 'kysely';
+import { appendEntry, chainHeadSchema, EMPTY_CHAIN } from '../../core/audit.ts';
+import type { AuditEntry, AuditRecord, ChainHead } from '../../core/audit.ts';
+import { formatInstant, parseInstant } from '../../core/instant.ts';
+import { StateError } from './state.ts';
+import type { Tables } from './tables.ts';
+
+/** Names the head that the log goes on from when it has lost its own entries up to there. */
+const FLOOR = 'audit-floor';
+
+/** Gives the record the next place in the log. */
+export async function insertAudit(
+  transaction: Transaction<Tables>,
+  record: AuditRecord,
+): Promise<void> {
+  const entry = appendEntry(await selectAuditHead(transaction), record);
+  await transaction.insertInto('audit').values(toRow(entry)).execute();
+}
+
+/** Writes down those that the log does not tell of yet: neither found nor accepted here, or accepted but rejected. */
+export async function insertFound(
+  transaction: Transaction<Tables>,
+  records: readonly AuditRecord[],
+): Promise<number> {
+  let added = 0;
+  for (const record of records) {
+    const rows = await transaction
+      .selectFrom('audit')
+      .select('event')
+      .where('verb_id', '=', record.verbId)
+      .execute();
+    const events = rows.map(({ event }) => event);
+    const isPending = events.includes('accepted') && !events.includes('rejected');
+    if (isPending || events.includes('committed') || events.includes('found')) continue;
+    await insertAudit(transaction, record);
+    added += 1;
+  }
+  return added;
+}
+
+/** The last entry, or the floor if that is later. */
+export async function selectAuditHead(db: Kysely<Tables>): Promise<ChainHead> {
+  const last = await db
+    .selectFrom('audit')
+    .select(['sequence', 'hash'])
+    .orderBy('sequence', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const floor = await selectFloor(db);
+  return last !== undefined && last.sequence >= floor.sequence ? last : floor;
+}
+
+/** Lets the log go on behind this head if it ends before it. */
+export async function raiseAuditFloor(
+  transaction: Transaction<Tables>,
+  head: ChainHead,
+): Promise<void> {
+  const present = await selectAuditHead(transaction);
+  if (present.sequence >= head.sequence) return;
+  const value = JSON.stringify(head);
+  await transaction
+    .insertInto('meta')
+    .values({ name: FLOOR, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute();
+}
+
+export async function selectAudit(
+  db: Kysely<Tables>,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<readonly AuditEntry[]> {
+  const rows = await db
+    .selectFrom('audit')
+    .selectAll()
+    .where('sequence', '>', after)
+    .orderBy('sequence')
+    .limit(limit)
+    .execute();
+  return rows.map(fromRow);
+}
+
+async function selectFloor(db: Kysely<Tables>): Promise<ChainHead> {
+  const row = await db
+    .selectFrom('meta')
+    .select('value')
+    .where('name', '=', FLOOR)
+    .executeTakeFirst();
+  if (row === undefined) return EMPTY_CHAIN;
+  try {
+    return chainHeadSchema.parse(JSON.parse(row.value));
+  } catch (cause) {
+    throw new StateError('state/damaged', `${FLOOR} is not the head of a log`, { cause });
+  }
+}
+
+function toRow(entry: AuditEntry): Tables['audit'] {
+  return {
+    sequence: entry.sequence,
+    recorded_at: parseInstant(entry.at).getTime(),
+    event: entry.event,
+    actor: entry.actor,
+    verb_id: entry.verbId,
+    verb: entry.verb,
+    verb_at: parseInstant(entry.verbAt).getTime(),
+    rollout_id: entry.rolloutId,
+    reason: entry.reason,
+    message: entry.message,
+    before: entry.before === null ? null : JSON.stringify(entry.before),
+    after: entry.after === null ? null : JSON.stringify(entry.after),
+    previous_hash: entry.previousHash,
+    hash: entry.hash,
+  };
+}
+
+/** Whatever stands in the row is told as it is: that somebody changed it is found by its hash. */
+function fromRow(row: Selectable<Tables['audit']>): AuditEntry {
+  return {
+    sequence: row.sequence,
+    at: instantText(row.recorded_at),
+    event: row.event,
+    actor: row.actor,
+    verbId: row.verb_id,
+    verb: row.verb,
+    verbAt: instantText(row.verb_at),
+    rolloutId: row.rollout_id,
+    reason: row.reason,
+    message: row.message,
+    before: viewOf(row.before),
+    after: viewOf(row.after),
+    previousHash: row.previous_hash,
+    hash: row.hash,
+  };
+}
+
+function instantText(ms: number): string {
+  const instant = new Date(ms);
+  return Number.isNaN(instant.getTime()) ? String(ms) : formatInstant(instant);
+}
+
+function viewOf(text: string | null): AuditEntry['before'] {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { damaged: text };
+  }
+}
