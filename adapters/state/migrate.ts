@@ -2,12 +2,14 @@ import { Migrator } from 'kysely/migration';
 import type { Migration } from 'kysely/migration';
 import type { Transaction } from 'kysely';
 import { hostsReportsVerbs } from './migrations/0001-hosts-reports-verbs.ts';
+import { hostsByVersion } from './migrations/0005-hosts-by-version.ts';
 import { StateError } from './state.ts';
 import type { Tables } from './tables.ts';
 
 /** In the order of their names. Released ones never change: a change of the schema is a new one. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-hosts-reports-verbs': hostsReportsVerbs,
+  '0005-hosts-by-version': hostsByVersion,
 };
 
 /**

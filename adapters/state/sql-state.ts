@@ -3,12 +3,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { attempt } from './attempt.ts';
 import type { TranslateError } from './attempt.ts';
+import { readWindow, searchHosts } from './host-search.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { migrate } from './migrate.ts';
 import { insertOffers, insertReports, selectCounts, selectFailures } from './reports.ts';
 import { StateError } from './state.ts';
 import type {
   Host,
+  HostFilter,
+  HostPage,
   HostReport,
   HostSeen,
   HostSelection,
@@ -80,6 +83,12 @@ export class SqlState implements State {
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<readonly Host[]> {
     return this.#run((db) => selectHosts(db, selection, page));
+  }
+
+  findHosts(filter: HostFilter, page: Parameters<State['findHosts']>[1]): Promise<HostPage> {
+    const read = (from: Parameters<typeof readWindow>[2]) =>
+      this.#run((db) => readWindow(db, filter, from));
+    return searchHosts(read, filter, page);
   }
 
   countHosts(selection: HostSelection): Promise<readonly VersionCount[]> {

@@ -1,7 +1,4 @@
-import type { Outcome } from './state.ts';
-
-/** Where a host stands in a rollout. */
-export type Progress = 'offered' | Outcome;
+import type { Outcome, Progress } from './state.ts';
 
 /** The schema after the last migration. Every `…_at` and `…_seen` is whole milliseconds since the epoch. */
 export type Tables = {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { State } from '../../../adapters/state/state.ts';
+import { describeHostSearch } from './host-search-contract.ts';
 import { describeHosts } from './hosts-contract.ts';
 import { describeReports } from './reports-contract.ts';
 import { KIND, at, counts, host, report } from './samples.ts';
@@ -49,6 +50,7 @@ export function describeStateContract(
     });
 
     describeHosts(() => state);
+    describeHostSearch(() => state);
     describeReports(() => state);
     describeVerbs(() => state);
 
@@ -71,6 +73,11 @@ export function describeStateContract(
       }
       const all = await state.hostsOf(KIND, { after: null, limit: 100 });
       expect(new Set(all.map(({ id }) => id))).toEqual(new Set(STRANGE_IDS));
+      for (const id of STRANGE_IDS) {
+        const page = { after: null, limit: 100, scan: 100 };
+        const { hosts } = await state.findHosts({ idPrefix: id, labels: { label: id } }, page);
+        expect(hosts.map((found) => found.id)).toEqual([id]);
+      }
     });
 
     it('finishes the calls under way when it is disposed, and refuses later ones', async () => {
