@@ -8,6 +8,7 @@ import { checkInRoute } from './routes/check-in.ts';
 import { commitRoute } from './routes/commit.ts';
 import { healthRoute } from './routes/health.ts';
 import { hostRoute } from './routes/host.ts';
+import { hostsRoute } from './routes/hosts.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { readyRoute } from './routes/ready.ts';
 import { refreshRoute } from './routes/refresh.ts';
@@ -31,6 +32,7 @@ export function createApp(context: Context): Express {
   app.use('/api/v1', requireToken(context));
   app.use(rolloutsRoute(context), rolloutRoute(context), rolloutChangesRoute(context));
   app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
+  app.use(hostsRoute(context));
   app.use(refuseUnknown);
   app.use(answerErrors(context));
   return app;

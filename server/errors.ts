@@ -29,6 +29,8 @@ export class RequestError extends ExpectedError<
   | 'request/rejected'
   /** Neither the repository nor any rollout knows this variant on this arch. */
   | 'request/unknown-platform'
+  /** The cursor of a page is broken, or belongs to another search. */
+  | 'request/cursor'
 > {}
 
 /** Why a role file that was signed elsewhere is not published. */
