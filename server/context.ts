@@ -19,6 +19,7 @@ import { commitPending } from './jobs/outbox.ts';
 import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
+import { ReleaseCatalog } from './release-catalog.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
 import { VerbIntake } from './verb-intake.ts';
@@ -48,6 +49,7 @@ export type Context = ContextParts & {
   readonly load: LoadMeter;
   readonly link: RepositoryLink;
   readonly listing: Listing;
+  readonly releases: ReleaseCatalog;
   readonly writeBehind: WriteBehind;
   readonly intake: VerbIntake;
   readonly jobs: Jobs;
@@ -122,6 +124,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     load,
     link,
     listing,
+    releases: new ReleaseCatalog({ repository, fleet, now }),
     writeBehind,
     intake,
     jobs,
