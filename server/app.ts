@@ -11,6 +11,7 @@ import { hostRoute } from './routes/host.ts';
 import { hostsRoute } from './routes/hosts.ts';
 import { latestReleaseRoute } from './routes/latest-release.ts';
 import { metricsRoute } from './routes/metrics.ts';
+import { openApiRoute } from './routes/openapi.ts';
 import { readyRoute } from './routes/ready.ts';
 import { refreshRoute } from './routes/refresh.ts';
 import { releasesRoute } from './routes/releases.ts';
@@ -31,7 +32,7 @@ export function createApp(context: Context): Express {
   app.use(noSniff);
   app.use(healthRoute(), readyRoute(context), metricsRoute(context));
   app.use(repositoryRoute(context));
-  app.use(releasesRoute(context), latestReleaseRoute(context));
+  app.use(releasesRoute(context), latestReleaseRoute(context), openApiRoute());
   app.use('/api/v1', requireToken(context));
   app.use(rolloutsRoute(context), rolloutRoute(context), rolloutChangesRoute(context));
   app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
