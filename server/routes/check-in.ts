@@ -7,7 +7,7 @@ import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
 import { seedOfHost } from '../../core/seed.ts';
 import { answerErrors, refuseMethod } from '../answer-errors.ts';
-import { nextCheckInSeconds } from '../check-in-interval.ts';
+import { nextCheckInSeconds, phaseOf } from '../check-in-interval.ts';
 import type { Context } from '../context.ts';
 import { problemOf, RequestError } from '../errors.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
@@ -52,6 +52,7 @@ async function answer(context: CheckInContext, request: Request, response: Respo
     now: at,
     load: load.factor,
     random: random(),
+    phase: phaseOf(checkIn.host.id),
   });
   response.setHeader('Content-Type', 'application/json');
   response.setHeader('Cache-Control', 'no-store');
