@@ -6,6 +6,7 @@ import { answerErrors, refuseUnknown } from './answer-errors.ts';
 import { measure } from './measure.ts';
 import { checkInRoute } from './routes/check-in.ts';
 import { commitRoute } from './routes/commit.ts';
+import { eventsRoute } from './routes/events.ts';
 import { healthRoute } from './routes/health.ts';
 import { hostRoute } from './routes/host.ts';
 import { hostsRoute } from './routes/hosts.ts';
@@ -36,7 +37,7 @@ export function createApp(context: Context): Express {
   app.use('/api/v1', requireToken(context));
   app.use(rolloutsRoute(context), rolloutRoute(context), rolloutChangesRoute(context));
   app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
-  app.use(hostsRoute(context));
+  app.use(hostsRoute(context), eventsRoute(context));
   app.use(refuseUnknown);
   app.use(answerErrors(context));
   return app;

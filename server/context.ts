@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
@@ -10,7 +11,9 @@ import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Verb } from '../core/verb.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { ServerError } from './errors.ts';
+import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
+import { publishChanges } from './fleet-events.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -45,6 +48,7 @@ export type ContextParts = Patience & {
 
 export type Context = ContextParts & {
   readonly fleet: Fleet;
+  readonly events: EventLog;
   readonly metrics: Metrics;
   readonly load: LoadMeter;
   readonly link: RepositoryLink;
@@ -72,7 +76,10 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   requireServerKeys(published, signers);
   const rollouts = await readRollouts(repository, published);
   const pending = (await state.pendingVerbs()).map(readVerb);
-  const fleet = new Fleet({ state: published, rollouts }, pending);
+  const events = new EventLog({ epoch: randomUUID().slice(0, 8) });
+  const fleet = new Fleet({ state: published, rollouts }, pending, (before, after) => {
+    publishChanges(events, before, after);
+  });
   const metrics = createMetrics({ fleet, state, now });
   const load = new LoadMeter();
   const link = new RepositoryLink({
@@ -93,6 +100,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     link,
     listing,
     load,
+    events,
     followMs: parts.followMs,
     log,
     metrics,
@@ -120,6 +128,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   return {
     ...parts,
     fleet,
+    events,
     metrics,
     load,
     link,

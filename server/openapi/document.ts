@@ -4,6 +4,7 @@ import { hostViewSchema } from '../../core/host-view.ts';
 import { problemSchema } from '../../core/operator-api.ts';
 import { releaseJsonSchema } from '../../core/release-view.ts';
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
+import { eventSchemas } from '../../core/server-events.ts';
 import { HOST_PATHS } from './host-paths.ts';
 import { OPERATOR_PATHS } from './operator-paths.ts';
 
@@ -36,6 +37,11 @@ export function openApiDocument() {
         Problem: problemSchema,
         Release: releaseJsonSchema,
         Rollout: rolloutViewSchema,
+        EventCommit: eventSchemas.commit,
+        EventJob: eventSchemas.job,
+        EventReport: eventSchemas.report,
+        EventReset: eventSchemas.reset,
+        EventRollout: eventSchemas.rollout,
       },
     },
   });

@@ -12,6 +12,7 @@ import {
   startRequestSchema,
 } from '../../core/operator-api.ts';
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
+import { eventSchemas } from '../../core/server-events.ts';
 import { body, content, json, problems } from './answers.ts';
 
 const id = z.object({ id: z.string() });
@@ -98,6 +99,19 @@ export const OPERATOR_PATHS: ZodOpenApiPathsObject = {
       summary: 'What is known of a host, and what it would be told now and why',
       requestParams: { path: id },
       responses: { ...json(200, 'the host', hostAnswerSchema), ...problems(400, 401, 404, 503) },
+    },
+  },
+  '/api/v1/events': {
+    get: {
+      summary: 'What happens, as it happens: server-sent events',
+      description:
+        `Events: ${Object.keys(eventSchemas).join(', ')}; the data of each is the schema Event of its name. With the ` +
+        'header `Last-Event-ID` the stream begins with what happened since, or with one `reset` if that is not known.',
+      requestParams: { header: z.object({ 'Last-Event-ID': z.string().optional() }) },
+      responses: {
+        ...content(200, 'a stream without end', 'text/event-stream'),
+        ...problems(401, 503),
+      },
     },
   },
   '/api/v1/repository/refresh': {

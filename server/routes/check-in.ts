@@ -17,7 +17,16 @@ const MAX_BODY_BYTES = 64 * 1024;
 
 export type CheckInContext = Pick<
   Context,
-  'fleet' | 'state' | 'writeBehind' | 'metrics' | 'pace' | 'load' | 'now' | 'random' | 'log'
+  | 'fleet'
+  | 'events'
+  | 'state'
+  | 'writeBehind'
+  | 'metrics'
+  | 'pace'
+  | 'load'
+  | 'now'
+  | 'random'
+  | 'log'
 >;
 
 /** A host's poll, answered from memory. Only reports touch the database, and before the answer. */
@@ -80,14 +89,17 @@ function decideFor({ fleet }: CheckInContext, { host }: CheckIn, now: Date): Dec
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { state, metrics, now } = context;
+  const { state, metrics, events, now } = context;
   const kept = reports.map((report) => ({
     ...report,
     error: report.error ?? null,
     at: parseInstant(report.at),
   }));
   await state.recordReports(host.id, kept, now());
-  for (const { outcome } of kept) metrics.reports.inc({ outcome });
+  for (const { outcome, rolloutId, from, to, stage, error } of kept) {
+    metrics.reports.inc({ outcome });
+    events.publish('report', { hostId: host.id, rolloutId, from, to, outcome, stage, error });
+  }
 }
 
 function remember(
