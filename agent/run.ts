@@ -32,13 +32,16 @@ export async function runForever(context: AgentContext): Promise<void> {
 }
 
 /** The server's word counts, jittered by a tenth so that a fleet does not march in step. */
-function waitMsAfter(seconds: number | null, pollMs: number): number {
+export function waitMsAfter(
+  seconds: number | null,
+  pollMs: number,
+  random: () => number = Math.random,
+): number {
   const baseMs = seconds === null ? pollMs : seconds * 1000;
-  return baseMs * (0.9 + Math.random() * 0.2);
+  return baseMs * (0.9 + random() * 0.2);
 }
 
-function backoffMs(failures: number): number {
-  return (
-    Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (failures - 1)) * (0.5 + Math.random())
-  );
+/** After so many failures in a row, 1 or more: twice as long each time, spread from half to one and a half. */
+export function backoffMs(failures: number, random: () => number = Math.random): number {
+  return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (failures - 1)) * (0.5 + random());
 }

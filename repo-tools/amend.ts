@@ -20,8 +20,8 @@ import { findTarget } from '../core/tuf/repository-metadata.ts';
 import { contentOf } from '../core/tuf/verify.ts';
 import { editRelease } from './release-edit.ts';
 import type { Edited, EditMode, ReleaseEdit } from './release-edit.ts';
-import { readRelease } from './releases.ts';
-import type { ReleaseName } from './releases.ts';
+import { readRelease } from '../adapters/repository/releases.ts';
+import type { ReleaseName } from '../adapters/repository/releases.ts';
 
 export type AmendOrder = ReleaseName & {
   /** What is not given stays. */

@@ -15,8 +15,8 @@ import { isRecent, isRoleWanted, wantedSnapshots } from '../core/tuf/reachable.t
 import type { Retention, StoredMetadata } from '../core/tuf/reachable.ts';
 import { findTarget } from '../core/tuf/repository-metadata.ts';
 import { verifyFresh } from '../core/tuf/verify.ts';
-import { readRelease } from './releases.ts';
-import type { ReleaseName } from './releases.ts';
+import { readRelease } from '../adapters/repository/releases.ts';
+import type { ReleaseName } from '../adapters/repository/releases.ts';
 
 export type GcErrorCode =
   /** A file that has to be read to know what it names cannot be read. */

@@ -10,8 +10,8 @@ import { releaseDocumentTarget, releasesRole } from '../core/tuf/names.ts';
 import { findTarget } from '../core/tuf/repository-metadata.ts';
 import { editRelease, ReleaseEditError } from './release-edit.ts';
 import type { Edited, EditMode, ReleaseEdit } from './release-edit.ts';
-import { readRelease } from './releases.ts';
-import type { ReleaseName } from './releases.ts';
+import { readRelease } from '../adapters/repository/releases.ts';
+import type { ReleaseName } from '../adapters/repository/releases.ts';
 
 export type WithdrawOrder = ReleaseName & {
   readonly reason: string;

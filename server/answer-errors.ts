@@ -1,9 +1,14 @@
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
+import { retryAfterSeconds } from './check-in-interval.ts';
 import type { Context } from './context.ts';
 import { problemOf, RequestError } from './errors.ts';
 
 /** The last handler: one problem document for every error, never a stack trace. */
-export function answerErrors({ log }: Pick<Context, 'log'>): ErrorRequestHandler {
+export function answerErrors({
+  log,
+  load,
+  random,
+}: Pick<Context, 'log' | 'load' | 'random'>): ErrorRequestHandler {
   return (error: unknown, request, response, next: NextFunction) => {
     const problem = problemOf(error);
     const event = { method: request.method, path: request.path, code: problem.code };
@@ -14,7 +19,10 @@ export function answerErrors({ log }: Pick<Context, 'log'>): ErrorRequestHandler
       next(error);
       return;
     }
-    if (problem.status === 503) response.setHeader('Retry-After', '5');
+    if (problem.status === 503) {
+      const seconds = retryAfterSeconds({ load: load.factor, random: random() });
+      response.setHeader('Retry-After', seconds);
+    }
     response.removeHeader('Content-Length');
     response.setHeader('Cache-Control', 'no-store');
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
@@ -12,8 +13,10 @@ import { openAuditTrail } from './audit-trail.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { ServerError } from './errors.ts';
+import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
 import { judgeRollouts } from './jobs/gates.ts';
+import { publishChanges } from './fleet-events.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -22,6 +25,7 @@ import { commitPending } from './jobs/outbox.ts';
 import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
+import { ReleaseCatalog } from './release-catalog.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
 import { VerbIntake } from './verb-intake.ts';
@@ -48,10 +52,12 @@ export type ContextParts = Patience & {
 export type Context = ContextParts & {
   readonly fleet: Fleet;
   readonly trail: AuditTrail;
+  readonly events: EventLog;
   readonly metrics: Metrics;
   readonly load: LoadMeter;
   readonly link: RepositoryLink;
   readonly listing: Listing;
+  readonly releases: ReleaseCatalog;
   readonly writeBehind: WriteBehind;
   readonly intake: VerbIntake;
   readonly jobs: Jobs;
@@ -76,7 +82,10 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   requireServerKeys(published, signers);
   const manifest = await readManifest(repository, published);
   const pending = (await state.pendingVerbs()).map(readVerb);
-  const fleet = new Fleet({ state: published, ...manifest }, pending);
+  const events = new EventLog({ epoch: randomUUID().slice(0, 8) });
+  const fleet = new Fleet({ state: published, ...manifest }, pending, (before, after) => {
+    publishChanges(events, before, after);
+  });
   const trail = await openAuditTrail({
     state,
     fleet,
@@ -110,6 +119,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     link,
     listing,
     load,
+    events,
     followMs: parts.followMs,
     log,
     metrics,
@@ -138,10 +148,12 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     ...parts,
     fleet,
     trail,
+    events,
     metrics,
     load,
     link,
     listing,
+    releases: new ReleaseCatalog({ repository, fleet, now }),
     writeBehind,
     intake,
     jobs,

@@ -29,6 +29,10 @@ export class RequestError extends ExpectedError<
   | 'request/rejected'
   /** Neither the repository nor any rollout knows this variant on this arch. */
   | 'request/unknown-platform'
+  /** The cursor of a page is broken, or belongs to another search. */
+  | 'request/cursor'
+  /** As many clients as the server takes follow its events already, or it is about to stop. */
+  | 'request/events'
 > {}
 
 /** Why a role file that was signed elsewhere is not published. */
@@ -58,6 +62,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'request/conflict': 409,
   'request/rejected': 409,
   'request/unknown-platform': 404,
+  'request/events': 503,
   'commit/role': 400,
   'commit/not-there': 404,
   'commit/exists': 409,

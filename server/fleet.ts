@@ -42,8 +42,14 @@ export function rolloutsInForce(
 export class Fleet {
   #view: FleetView;
   #current: ReadonlyMap<string, readonly Rollout[]>;
+  readonly #onChange: (before: FleetView, after: FleetView) => void;
 
-  constructor(published: Published, pending: readonly Verb[]) {
+  constructor(
+    published: Published,
+    pending: readonly Verb[],
+    onChange: (before: FleetView, after: FleetView) => void = () => {},
+  ) {
+    this.#onChange = onChange;
     this.#view = viewOf(published, pending);
     this.#current = currentByPlatform(this.#view);
   }
@@ -74,8 +80,10 @@ export class Fleet {
   }
 
   #replace(published: Published, pending: readonly Verb[]): void {
+    const before = this.#view;
     this.#view = viewOf(published, pending);
     this.#current = currentByPlatform(this.#view);
+    this.#onChange(before, this.#view);
   }
 }
 

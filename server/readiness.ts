@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
@@ -7,13 +8,21 @@ import type { Fleet } from './fleet.ts';
 import { dueForPeople } from './renewal.ts';
 import type { RepositoryLink } from './repository-link.ts';
 
-export type Check = { readonly ok: boolean; readonly detail: string };
-export type Readiness = {
-  readonly ready: boolean;
-  readonly checks: Readonly<
-    Record<'database' | 'storage' | 'outbox' | 'timestamp' | 'roles', Check>
-  >;
-};
+const checkSchema = z.object({ ok: z.boolean(), detail: z.string() });
+export type Check = z.infer<typeof checkSchema>;
+
+/** Body of `GET /readyz`. */
+export const readinessSchema = z.object({
+  ready: z.boolean(),
+  checks: z.object({
+    database: checkSchema,
+    storage: checkSchema,
+    outbox: checkSchema,
+    timestamp: checkSchema,
+    roles: checkSchema,
+  }),
+});
+export type Readiness = z.infer<typeof readinessSchema>;
 
 /** A verb that waits longer than this to be committed waits for a person. */
 const OUTBOX_PATIENCE_MS = 30_000;

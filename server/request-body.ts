@@ -16,11 +16,16 @@ export function jsonBody(limitBytes: number): readonly RequestHandler[] {
 export function parseBody<T>(request: Request, schema: z.ZodType<T>): T {
   const result = schema.safeParse(parseJson(textOf(request)));
   if (result.success) return result.data;
-  const issues = result.error.issues.slice(0, MAX_ISSUES).map(({ path, message }) => {
+  throw invalidRequest(result.error);
+}
+
+/** What is wrong with what a client sent, and where. */
+export function invalidRequest(error: z.ZodError): RequestError {
+  const issues = error.issues.slice(0, MAX_ISSUES).map(({ path, message }) => {
     const where = path.map(String).join('.');
     return where === '' ? message : `${where}: ${message}`;
   });
-  throw new RequestError('request/invalid', issues.join('; ').slice(0, MAX_DETAIL));
+  return new RequestError('request/invalid', issues.join('; ').slice(0, MAX_DETAIL));
 }
 
 function requireJson(request: Request, _response: Response, next: NextFunction): void {

@@ -67,6 +67,7 @@ export async function serve(
   io.stdout.write(`listening on ${listening.url}\n`);
   if (!io.signal.aborted) await once(io.signal, 'abort');
   log.info({}, 'stopping');
+  context.events.close();
   await drain(listening, DRAIN_MS);
   await finish(context);
   log.info({}, 'stopped');

@@ -40,7 +40,7 @@ export function latestSightings(batch: readonly HostSeen[]): readonly HostSeen[]
 
 export async function selectHost(db: Kysely<Tables>, id: string): Promise<Host | null> {
   const row = await db.selectFrom('hosts').selectAll().where('id', '=', id).executeTakeFirst();
-  return row === undefined ? null : fromRow(row);
+  return row === undefined ? null : hostOfRow(row);
 }
 
 export async function selectHosts(
@@ -55,7 +55,7 @@ export async function selectHosts(
     .where('arch', '=', arch);
   const rest = after === null ? all : all.where('id', '>', after);
   const rows = await rest.orderBy('id').limit(limit).execute();
-  return rows.map(fromRow);
+  return rows.map(hostOfRow);
 }
 
 export async function countByVersion(
@@ -88,7 +88,8 @@ function toRow(host: HostSeen): Tables['hosts'] {
   };
 }
 
-function fromRow(row: Selectable<Tables['hosts']>): Host {
+/** Throws `state/damaged`. */
+export function hostOfRow(row: Selectable<Tables['hosts']>): Host {
   return {
     id: row.id,
     variant: row.variant,

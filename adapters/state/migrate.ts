@@ -4,6 +4,7 @@ import type { Transaction } from 'kysely';
 import { hostsReportsVerbs } from './migrations/0001-hosts-reports-verbs.ts';
 import { overdueHosts } from './migrations/0003-overdue-hosts.ts';
 import { audit } from './migrations/0004-audit.ts';
+import { hostsByVersion } from './migrations/0005-hosts-by-version.ts';
 import { StateError } from './state.ts';
 import type { Tables } from './tables.ts';
 
@@ -12,6 +13,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0001-hosts-reports-verbs': hostsReportsVerbs,
   '0003-overdue-hosts': overdueHosts,
   '0004-audit': audit,
+  '0005-hosts-by-version': hostsByVersion,
 };
 
 /**

@@ -1,5 +1,4 @@
-import type { Outcome } from './state.ts';
-import type { Progress } from './tables.ts';
+import type { Outcome, Progress } from './state.ts';
 
 export type Standing = { readonly progress: Progress; readonly decidedAt: number };
 

@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { isLater } from './progress.ts';
-import type { HostReport, Offer, RolloutCounts, StoredReport } from './state.ts';
-import type { Progress, Tables } from './tables.ts';
+import type { HostReport, Offer, Progress, RolloutCounts, StoredReport } from './state.ts';
+import type { Tables } from './tables.ts';
 
 type CountColumn = Exclude<keyof Tables['rollout_counts'], 'rollout_id' | 'attempt'>;
 

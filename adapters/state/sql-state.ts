@@ -5,6 +5,7 @@ import type { AuditEntry, AuditRecord, ChainHead } from '../../core/audit.ts';
 import { attempt } from './attempt.ts';
 import type { TranslateError } from './attempt.ts';
 import { insertFound, raiseAuditFloor, selectAudit, selectAuditHead } from './audit.ts';
+import { readWindow, searchHosts } from './host-search.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { migrate } from './migrate.ts';
 import {
@@ -19,6 +20,8 @@ import {
 import { StateError } from './state.ts';
 import type {
   Host,
+  HostFilter,
+  HostPage,
   HostReport,
   HostSeen,
   HostSelection,
@@ -90,6 +93,12 @@ export class SqlState implements State {
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<readonly Host[]> {
     return this.#run((db) => selectHosts(db, selection, page));
+  }
+
+  findHosts(filter: HostFilter, page: Parameters<State['findHosts']>[1]): Promise<HostPage> {
+    const read = (from: Parameters<typeof readWindow>[2]) =>
+      this.#run((db) => readWindow(db, filter, from));
+    return searchHosts(read, filter, page);
   }
 
   countHosts(selection: HostSelection): Promise<readonly VersionCount[]> {

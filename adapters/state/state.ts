@@ -47,6 +47,20 @@ export type Host = Omit<HostSeen, 'seenAt'> & {
 
 export type HostSelection = { readonly variant: string; readonly arch: string };
 
+/** All of what is given must hold; without anything it is every host. */
+export type HostFilter = {
+  readonly [K in 'variant' | 'arch' | 'version' | 'group' | 'state']?: string | undefined;
+} & {
+  readonly idPrefix?: string | undefined;
+  /** The host has these labels, and may have others. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** The host stands in this rollout: anywhere, or here. */
+  readonly rollout?: { readonly id: string; readonly progress?: Progress | undefined } | undefined;
+};
+
+/** The search goes on after the host `next`; null if there is nothing more to find. */
+export type HostPage = { readonly hosts: readonly Host[]; readonly next: string | null };
+
 export type VersionCount = { readonly version: string; readonly hosts: number };
 
 export type Offer = {
@@ -58,6 +72,9 @@ export type Offer = {
 
 export const OUTCOMES = ['updated', 'failed', 'rolled-back'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
+
+/** Where a host stands in a rollout. */
+export type Progress = 'offered' | 'overdue' | Outcome;
 
 /** What a host says about one update attempt. */
 export type HostReport = {
@@ -118,6 +135,14 @@ export interface State extends AsyncDisposable {
     selection: HostSelection,
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<readonly Host[]>;
+  /**
+   * Up to `limit` hosts that fit, in ascending order of id, those after `after` only. Looks at `scan` hosts at most, so
+   * that no search holds others up for long: a page may be short, even empty, although there is more.
+   */
+  findHosts(
+    filter: HostFilter,
+    page: { readonly after: string | null; readonly limit: number; readonly scan: number },
+  ): Promise<HostPage>;
   /** Hosts per running version, in no promised order of versions. */
   countHosts(selection: HostSelection): Promise<readonly VersionCount[]>;
 

@@ -1,8 +1,5 @@
 import type { AuditEntry } from '../../core/audit.ts';
-import type { Outcome } from './state.ts';
-
-/** Where a host stands in a rollout. */
-export type Progress = 'offered' | 'overdue' | Outcome;
+import type { Outcome, Progress } from './state.ts';
 
 /** The schema after the last migration. Every `…_at` and `…_seen` is whole milliseconds since the epoch. */
 export type Tables = {

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { releaseJson } from '../../core/release-view.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { readReleases } from '../releases.ts';
 import { print } from '../usage.ts';
-import { releaseJson, releaseListLines } from './release-text.ts';
+import { releaseListLines } from './release-text.ts';
 
 type Options = {
   readonly variant?: string;

@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { openRepository } from '../../adapters/repository/repository.ts';
+import { readRelease } from '../../adapters/repository/releases.ts';
+import type { ReleaseName } from '../../adapters/repository/releases.ts';
 import type { Repository, RepositoryState } from '../../adapters/repository/repository.ts';
 import { readRollouts } from '../../adapters/repository/rollouts.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
@@ -7,16 +9,17 @@ import { formatBytes } from '../../adapters/terminal/progress.ts';
 import { parseProvenance } from '../../core/provenance.ts';
 import type { Provenance } from '../../core/provenance.ts';
 import type { Release } from '../../core/release.ts';
+import { releaseJson } from '../../core/release-view.ts';
+import type { ReleaseView } from '../../core/release-view.ts';
 import { releasesRole } from '../../core/tuf/names.ts';
 import { trustIn } from '../../core/tuf/repository-metadata.ts';
 import { signersOf, verifyContent } from '../../core/tuf/verify.ts';
 import { openStorageFor } from '../open-storage.ts';
 import { readAmendments } from '../release-history.ts';
 import type { AmendmentRecord } from '../release-history.ts';
-import { readRelease, viewOfRelease } from '../releases.ts';
-import type { ReleaseName, ReleaseView } from '../releases.ts';
+import { listedRelease } from '../releases.ts';
 import { print } from '../usage.ts';
-import { releaseJson, rolloutLines, termChangeLine, withdrawnLines } from './release-text.ts';
+import { rolloutLines, termChangeLine, withdrawnLines } from './release-text.ts';
 
 type Options = ReleaseName & { readonly json?: boolean };
 
@@ -48,7 +51,7 @@ async function show(io: Io, url: string, options: Options): Promise<void> {
   const state = await repository.load();
   const release = await readRelease(repository, state, options);
   const rollouts = await readRollouts(repository, state);
-  const view = viewOfRelease(state, { release, rollouts, now: io.now() });
+  const view = listedRelease(state, { release, rollouts, now: io.now() });
   const signatures = signaturesOf(state, release);
   const provenance = await readProvenance(repository, state, release);
   const amendments = await readAmendments(storage, release);

@@ -1,27 +1,7 @@
 import { formatBytes } from '../../adapters/terminal/progress.ts';
 import type { TermChange } from '../../core/release-terms.ts';
 import type { Release } from '../../core/release.ts';
-import type { ReleaseView } from '../releases.ts';
-
-/** The same facts for machines, by `release list` and by `release show`. */
-export function releaseJson({ release, document, images, rollout, wayBackOf }: ReleaseView) {
-  const { variant, arch, version, createdAt, minimumFrom, rollbackTo } = release;
-  return {
-    ...{ variant, arch, version, createdAt, minimumFrom, rollbackTo },
-    notes: release.notes,
-    withdrawn: release.withdrawn ?? null,
-    document,
-    images: Object.entries(release.images).map(([image, { target, format, size, sha256 }]) => ({
-      image,
-      target,
-      format,
-      raw: { size, sha256 },
-      stored: images[image] ?? null,
-    })),
-    rollout,
-    wayBackOf,
-  };
-}
+import type { ReleaseView } from '../../core/release-view.ts';
 
 /** A release in a list: who it is, then what it holds and on which terms. */
 export function releaseListLines(view: ReleaseView): readonly string[] {

@@ -10,6 +10,8 @@ export type JobOptions = {
   readonly everyMs: number;
   readonly log: Logger;
   readonly onFailure: (name: string) => void;
+  /** The first run that works after one or more that failed. */
+  readonly onRecovery: (name: string) => void;
   readonly startTimer: StartTimer;
 };
 
@@ -71,11 +73,13 @@ export class Job {
   }
 
   async #runOnce(): Promise<void> {
-    const { name, run, log, onFailure } = this.#options;
+    const { name, run, log, onFailure, onRecovery } = this.#options;
     try {
       await run();
-      if (this.#failures > 0) log.info({ job: name, failures: this.#failures }, 'job works again');
+      if (this.#failures === 0) return;
+      log.info({ job: name, failures: this.#failures }, 'job works again');
       this.#failures = 0;
+      onRecovery(name);
     } catch (error) {
       this.#failures += 1;
       onFailure(name);

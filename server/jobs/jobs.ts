@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { EventLog } from '../event-log.ts';
 import type { LoadMeter } from '../load-meter.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
@@ -23,6 +24,7 @@ export type JobsOptions = {
   /** Writes down in the audit log what others committed. */
   readonly recordFound: () => Promise<void>;
   readonly load: LoadMeter;
+  readonly events: Pick<EventLog, 'publish'>;
   /** How often the repository is looked at for what others committed. */
   readonly followMs: number;
   readonly log: Logger;
@@ -44,6 +46,10 @@ export function createJobs(options: JobsOptions) {
       log: options.log,
       onFailure: (failed) => {
         options.metrics.jobFailures.inc({ job: failed });
+        options.events.publish('job', { job: failed, works: false });
+      },
+      onRecovery: (recovered) => {
+        options.events.publish('job', { job: recovered, works: true });
       },
       startTimer: options.startTimer,
     });

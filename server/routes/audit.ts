@@ -1,11 +1,10 @@
 import { Router } from 'express';
 import type { Request, Response } from 'express';
-import type { z } from 'zod';
 import { auditQuerySchema } from '../../core/operator-api.ts';
 import type { AuditPage } from '../../core/operator-api.ts';
 import { refuseMethod } from '../answer-errors.ts';
 import type { Context } from '../context.ts';
-import { RequestError } from '../errors.ts';
+import { parseQuery } from '../request-query.ts';
 
 type AuditContext = Pick<Context, 'state' | 'fleet'>;
 
@@ -24,7 +23,7 @@ async function show(
   request: Request,
   response: Response,
 ): Promise<void> {
-  const entries = await state.auditEntries(readQuery(request));
+  const entries = await state.auditEntries(parseQuery(request, auditQuerySchema));
   const { sequence, hash } = await state.auditHead();
   const page: AuditPage = {
     entries: [...entries],
@@ -32,12 +31,4 @@ async function show(
     signed: fleet.view.published.auditHead,
   };
   response.json(page);
-}
-
-function readQuery({ query }: Request): z.infer<typeof auditQuerySchema> {
-  const result = auditQuerySchema.safeParse(query);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const where = issue?.path.map(String).join('.') ?? '';
-  throw new RequestError('request/invalid', `query: ${where}: ${issue?.message ?? 'wrong'}`);
 }

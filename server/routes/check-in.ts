@@ -7,7 +7,7 @@ import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
 import { seedOfHost } from '../../core/seed.ts';
 import { answerErrors, refuseMethod } from '../answer-errors.ts';
-import { nextCheckInSeconds } from '../check-in-interval.ts';
+import { nextCheckInSeconds, phaseOf } from '../check-in-interval.ts';
 import type { Context } from '../context.ts';
 import { problemOf, RequestError } from '../errors.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
@@ -18,6 +18,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 export type CheckInContext = Pick<
   Context,
   | 'fleet'
+  | 'events'
   | 'state'
   | 'writeBehind'
   | 'metrics'
@@ -61,6 +62,7 @@ async function answer(context: CheckInContext, request: Request, response: Respo
     now: at,
     load: load.factor,
     random: random(),
+    phase: phaseOf(checkIn.host.id),
   });
   response.setHeader('Content-Type', 'application/json');
   response.setHeader('Cache-Control', 'no-store');
@@ -88,16 +90,19 @@ function decideFor({ fleet }: CheckInContext, { host }: CheckIn, now: Date): Dec
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { state, metrics, jobs, now } = context;
+  const { state, metrics, events, jobs, now } = context;
   const kept = reports.map((report) => ({
     ...report,
     error: report.error ?? null,
     at: parseInstant(report.at),
   }));
   await state.recordReports(host.id, kept, now());
-  for (const { outcome } of kept) metrics.reports.inc({ outcome });
   // A failure may have to halt its rollout, and that must not wait.
   if (kept.some(({ outcome }) => outcome === 'failed')) jobs.gates.wake();
+  for (const { outcome, rolloutId, from, to, stage, error } of kept) {
+    metrics.reports.inc({ outcome });
+    events.publish('report', { hostId: host.id, rolloutId, from, to, outcome, stage, error });
+  }
 }
 
 function remember(

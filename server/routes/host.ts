@@ -1,12 +1,13 @@
 import { Router } from 'express';
 import type { Response } from 'express';
-import type { Host } from '../../adapters/state/state.ts';
 import { decide } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
+import type { HostAnswer } from '../../core/host-view.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { refuseMethod } from '../answer-errors.ts';
 import type { Context } from '../context.ts';
 import { RequestError } from '../errors.ts';
+import { hostJson } from '../host-json.ts';
 
 type HostContext = Pick<Context, 'fleet' | 'state' | 'writeBehind' | 'now'>;
 
@@ -28,18 +29,11 @@ async function show(context: HostContext, id: string, response: Response): Promi
     throw new RequestError('request/not-there', `no host ${id.slice(0, 200)} was ever seen`);
   }
   const decision = decide(host, fleet.currentRollouts(host) ?? [], now());
-  response.json({ host: hostJson(host), decision: decisionJson(decision) });
+  const answer: HostAnswer = { host: hostJson(host), decision: decisionJson(decision) };
+  response.json(answer);
 }
 
-function hostJson(host: Host) {
-  return {
-    ...host,
-    firstSeen: formatInstant(host.firstSeen),
-    lastSeen: formatInstant(host.lastSeen),
-  };
-}
-
-function decisionJson(decision: Decision) {
+function decisionJson(decision: Decision): HostAnswer['decision'] {
   if (decision.decision === 'update') {
     const { rolloutId, direction, release } = decision;
     return { decision: 'update', rolloutId, direction, version: release.version };

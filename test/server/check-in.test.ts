@@ -10,7 +10,7 @@ describe('POST /api/v1/check-in', () => {
     const { status, body } = await server.checkIn();
     expect([status, body]).toEqual([
       200,
-      { decision: 'stay', reason: 'up-to-date', nextCheckInSeconds: 788 },
+      { decision: 'stay', reason: 'up-to-date', nextCheckInSeconds: 417 },
     ]);
   });
 
@@ -169,7 +169,7 @@ describe('reports', () => {
     server.outages.state.isAway = true;
     const answer = await server.checkIn({}, { reports: [reportOf()] });
     expect([answer.status, answer.body.code]).toEqual([503, 'state/unavailable']);
-    expect(answer.headers['retry-after']).toBe('5');
+    expect(answer.headers['retry-after']).toBe('10');
     expect((await server.checkIn()).status).toBe(200);
     server.outages.state.isAway = false;
     expect((await server.checkIn({}, { reports: [reportOf()] })).status).toBe(200);

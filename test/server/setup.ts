@@ -17,6 +17,7 @@ import { openContext } from '../../server/context.ts';
 import type { Context, ContextParts } from '../../server/context.ts';
 import { exampleRepository, NOW, PLATFORM, RELEASES } from '../support/example-repository.ts';
 import type { ExampleSigners } from '../support/example-repository.ts';
+import { compareAnswer } from '../support/documented-answers.ts';
 import { breakable } from './breakable.ts';
 
 export { NOW, PLATFORM };
@@ -99,7 +100,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
   };
   const context = await openContext(parts);
   const url = await serveApp(context, resources);
-  const agent = request(url);
+  const agent = request.agent(url).use(compareAnswer);
   return {
     context,
     storage,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { State } from '../../../adapters/state/state.ts';
 import { verifyChain } from '../../../core/audit.ts';
+import { describeHostSearch } from './host-search-contract.ts';
 import { describeHosts } from './hosts-contract.ts';
 import { describeReports } from './reports-contract.ts';
 import { describeAudit } from './audit-contract.ts';
@@ -51,6 +52,7 @@ export function describeStateContract(
     });
 
     describeHosts(() => state);
+    describeHostSearch(() => state);
     describeReports(() => state);
     describeVerbs(() => state);
     describeAudit(() => state);
@@ -74,6 +76,11 @@ export function describeStateContract(
       }
       const all = await state.hostsOf(KIND, { after: null, limit: 100 });
       expect(new Set(all.map(({ id }) => id))).toEqual(new Set(STRANGE_IDS));
+      for (const id of STRANGE_IDS) {
+        const page = { after: null, limit: 100, scan: 100 };
+        const { hosts } = await state.findHosts({ idPrefix: id, labels: { label: id } }, page);
+        expect(hosts.map((found) => found.id)).toEqual([id]);
+      }
     });
 
     it('finishes the calls under way when it is disposed, and refuses later ones', async () => {

@@ -7,6 +7,7 @@ import { Job, retryDelayMs } from '../../../server/jobs/job.ts';
 function setup() {
   const logged: { level: number; msg: string }[] = [];
   const failed: string[] = [];
+  const recovered: string[] = [];
   const timers: { callback: () => void; ms: number; isOff: boolean }[] = [];
   const runs: PromiseWithResolvers<void>[] = [];
   const job = new Job({
@@ -19,6 +20,7 @@ function setup() {
     },
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
     onFailure: (name) => failed.push(name),
+    onRecovery: (name) => recovered.push(name),
     startTimer: (callback, ms) => {
       const timer = { callback, ms, isOff: false };
       timers.push(timer);
@@ -30,7 +32,7 @@ function setup() {
   const settle = async () => {
     for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
   };
-  return { job, logged, failed, timers, runs, settle };
+  return { job, logged, failed, recovered, timers, runs, settle };
 }
 
 describe('Job', () => {
@@ -69,7 +71,7 @@ describe('Job', () => {
   });
 
   it('tries again soon after a failure, later after each further one, and says so', async () => {
-    const { job, timers, runs, settle, logged, failed } = setup();
+    const { job, timers, runs, settle, logged, failed, recovered } = setup();
     job.start();
     for (let count = 0; count < 3; count += 1) {
       runs[count]?.reject(new ExpectedError('test/away', 'away'));
@@ -80,6 +82,7 @@ describe('Job', () => {
     await settle();
     expect(timers.map(({ ms }) => ms)).toEqual([250, 500, 1000, 1000]);
     expect(failed).toEqual(['test', 'test', 'test']);
+    expect(recovered).toEqual(['test']);
     expect(logged.map(({ level, msg }) => [level, msg])).toEqual([
       [40, 'job failed'],
       [40, 'job failed'],
