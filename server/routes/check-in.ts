@@ -1,18 +1,19 @@
-import { Router } from 'express';
-import type { ErrorRequestHandler, Request, Response } from 'express';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import type { CheckIn } from '../../core/check-in.ts';
-import { decide } from '../../core/decide.ts';
+import { decideAmong } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
 import { seedOfHost } from '../../core/seed.ts';
-import { answerErrors, refuseMethod } from '../answer-errors.ts';
+import { answerProblem, methodError } from '../answer-errors.ts';
 import { nextCheckInSeconds } from '../check-in-interval.ts';
 import type { Context } from '../context.ts';
 import { problemOf, RequestError } from '../errors.ts';
-import { jsonBody, parseBody } from '../request-body.ts';
+import { readBody } from '../read-body.ts';
+import { parseBytes, refuseOtherMedia } from '../request-body.ts';
 
 const PATH = '/api/v1/check-in';
+const OTHER_SPELLING = /^(?:https?:\/\/[^/?]*)?\/api\/v1\/check-in\/?(?:\?|$)/i;
 const MAX_BODY_BYTES = 64 * 1024;
 
 export type CheckInContext = Pick<
@@ -20,33 +21,41 @@ export type CheckInContext = Pick<
   'fleet' | 'state' | 'writeBehind' | 'metrics' | 'pace' | 'load' | 'now' | 'random' | 'log'
 >;
 
-/** A host's poll, answered from memory. Only reports touch the database, and before the answer. */
-export function checkInRoute(context: CheckInContext): Router {
-  const router = Router();
-  router
-    .route(PATH)
-    .post(...jsonBody(MAX_BODY_BYTES), (request, response) => answer(context, request, response))
-    .all(refuseMethod('POST'));
-  router.use(PATH, countRefused(context), answerErrors(context));
-  return router;
+/** Whether a request is for check-ins: spelled as Express would take it, which handles all others. */
+export function isForCheckIn({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
+  return url === PATH || OTHER_SPELLING.test(url);
 }
 
-function countRefused({ metrics }: CheckInContext): ErrorRequestHandler {
-  return (error: unknown, _request, _response, next) => {
-    metrics.checkIns.inc({ decision: 'refused', reason: problemOf(error).code });
-    next(error);
+/**
+ * A host's poll, answered from memory. Only reports touch the database, and before the answer. It is most of what a server
+ * does, and Express would take longer to find it than it takes to be answered: so it stands before Express.
+ */
+export function checkInListener(context: CheckInContext): RequestListener {
+  return (request, response) => {
+    answer(context, request, response).catch((error: unknown) => {
+      context.metrics.checkIns.inc({ decision: 'refused', reason: problemOf(error).code });
+      // Nothing can fail once an answer has begun.
+      answerProblem(context, error, PATH, response);
+    });
   };
 }
 
-async function answer(context: CheckInContext, request: Request, response: Response) {
+async function answer(
+  context: CheckInContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const startedMs = performance.now();
+  if (request.method !== 'POST') throw methodError(PATH, response, ['POST']);
+  refuseOtherMedia(request.headers);
+  const checkIn = parseBytes(await readBody(request, MAX_BODY_BYTES), checkInSchema);
   const { metrics, now, pace, load, random } = context;
-  const checkIn = parseBody(request, checkInSchema);
   refuseUnknownPlatform(context, checkIn);
   await keepReports(context, checkIn);
   const at = now();
-  const decision = decideFor(context, checkIn, at);
-  remember(context, checkIn, decision, at);
+  const seed = checkIn.host.seed ?? seedOfHost(checkIn.host.id);
+  const decision = decideFor(context, checkIn, seed, at);
+  remember(context, checkIn, seed, decision, at);
   const seconds = nextCheckInSeconds(decision, {
     ...pace,
     now: at,
@@ -72,9 +81,13 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
   );
 }
 
-function decideFor({ fleet }: CheckInContext, { host }: CheckIn, now: Date): Decision {
-  const seed = host.seed ?? seedOfHost(host.id);
-  return decide({ ...host, seed }, fleet.currentRollouts(host) ?? [], now);
+function decideFor(
+  { fleet }: CheckInContext,
+  { host }: CheckIn,
+  seed: number,
+  now: Date,
+): Decision {
+  return decideAmong({ ...host, seed }, fleet.currentRollouts(host) ?? [], now);
 }
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
@@ -92,12 +105,13 @@ async function keepReports(context: CheckInContext, { host, reports = [] }: Chec
 function remember(
   { writeBehind }: CheckInContext,
   { host, state }: CheckIn,
+  seed: number,
   decision: Decision,
   at: Date,
 ): void {
   writeBehind.seen({
     ...host,
-    seed: host.seed ?? seedOfHost(host.id),
+    seed,
     group: host.group ?? null,
     labels: host.labels ?? {},
     state,
