@@ -19,6 +19,7 @@ import { commitPending } from './jobs/outbox.ts';
 import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
+import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
 import { VerbIntake } from './verb-intake.ts';
@@ -49,6 +50,7 @@ export type Context = ContextParts & {
   readonly link: RepositoryLink;
   readonly listing: Listing;
   readonly writeBehind: WriteBehind;
+  readonly reportIntake: ReportIntake;
   readonly intake: VerbIntake;
   readonly jobs: Jobs;
   /** Commits the verbs of the outbox now. */
@@ -123,6 +125,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     link,
     listing,
     writeBehind,
+    reportIntake: new ReportIntake({ state }),
     intake,
     jobs,
     commitPending: commit,

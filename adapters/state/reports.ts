@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { isLater } from './progress.ts';
-import type { HostReport, Offer, RolloutCounts, StoredReport } from './state.ts';
+import type { Standing } from './progress.ts';
+import type { HostReports, Offer, RolloutCounts, StoredReport } from './state.ts';
 import type { Progress, Tables } from './tables.ts';
 
 type CountColumn = Exclude<keyof Tables['rollout_counts'], 'rollout_id'>;
@@ -18,6 +19,9 @@ const NONE: Readonly<Record<CountColumn, number>> = {
   failed: 0,
   rolled_back: 0,
 };
+
+/** Few enough for every engine's limit of parameters. */
+const STATEMENT_ROWS = 250;
 
 /** Changes of counters by rollout, gathered in a transaction and written at its end. */
 type Changes = Map<string, Record<CountColumn, number>>;
@@ -46,73 +50,122 @@ export async function insertOffers(
   await writeCounts(transaction, changes);
 }
 
-/** Returns how many of the reports were not known. */
+/** Returns for each host's reports how many of them were not known. The same host may stand there several times. */
 export async function insertReports(
   transaction: Transaction<Tables>,
-  hostId: string,
-  reports: readonly HostReport[],
-  receivedAt: Date,
-): Promise<number> {
+  batch: readonly HostReports[],
+): Promise<readonly number[]> {
+  const all = batch.flatMap(({ hostId, reports, receivedAt }, index) =>
+    reports.map((report) => ({ ...report, hostId, receivedAt, index })),
+  );
   const changes: Changes = new Map();
-  let added = 0;
-  for (const report of reports) {
-    if (!(await insertReport(transaction, hostId, report, receivedAt))) continue;
-    added += 1;
-    await moveHost(transaction, hostId, report, changes);
+  const added = batch.map(() => 0);
+  for (let start = 0; start < all.length; start += STATEMENT_ROWS) {
+    const fresh = await insertFresh(transaction, all.slice(start, start + STATEMENT_ROWS));
+    const standings = await standingsOf(transaction, fresh);
+    const moved = new Map<string, MovedHost>();
+    for (const { index, ...report } of fresh) {
+      added[index] = (added[index] ?? 0) + 1;
+      moveHost(report, standings, moved, changes);
+    }
+    await writeStandings(transaction, moved);
   }
   await writeCounts(transaction, changes);
   return added;
 }
 
-async function insertReport(
+/** The reports that were not known, in their order; of one that stands there twice the first. */
+async function insertFresh<T extends StoredReport>(
   transaction: Transaction<Tables>,
-  hostId: string,
-  report: HostReport,
-  receivedAt: Date,
-): Promise<boolean> {
+  reports: readonly T[],
+): Promise<readonly T[]> {
   const inserted = await transaction
     .insertInto('reports')
-    .values({
-      host_id: hostId,
-      id: report.id,
-      rollout_id: report.rolloutId,
-      from_version: report.from,
-      to_version: report.to,
-      outcome: report.outcome,
-      stage: report.stage,
-      error: report.error,
-      reported_at: report.at.getTime(),
-      received_at: receivedAt.getTime(),
-    })
+    .values(
+      reports.map((report) => ({
+        host_id: report.hostId,
+        id: report.id,
+        rollout_id: report.rolloutId,
+        from_version: report.from,
+        to_version: report.to,
+        outcome: report.outcome,
+        stage: report.stage,
+        error: report.error,
+        reported_at: report.at.getTime(),
+        received_at: report.receivedAt.getTime(),
+      })),
+    )
     .onConflict((conflict) => conflict.columns(['host_id', 'id']).doNothing())
-    .returning('id')
-    .executeTakeFirst();
-  return inserted !== undefined;
+    .returning(['host_id', 'id'])
+    .execute();
+  const fresh = new Set(inserted.map(({ host_id, id }) => keyOf(host_id, id)));
+  return reports.filter(({ hostId, id }) => fresh.delete(keyOf(hostId, id)));
 }
 
-async function moveHost(
+/** Where the hosts stand now in the rollouts that they report about. */
+async function standingsOf(
   transaction: Transaction<Tables>,
-  hostId: string,
-  { rolloutId, outcome, at }: HostReport,
+  reports: readonly StoredReport[],
+): Promise<ReadonlyMap<string, Standing>> {
+  const standings = new Map<string, Standing>();
+  for (const [rolloutId, about] of Map.groupBy(reports, (report) => report.rolloutId)) {
+    const rows = await transaction
+      .selectFrom('progress')
+      .select(['host_id', 'progress', 'decided_at'])
+      .where('rollout_id', '=', rolloutId)
+      .where('host_id', 'in', [...new Set(about.map(({ hostId }) => hostId))])
+      .execute();
+    for (const { host_id, progress, decided_at } of rows) {
+      standings.set(keyOf(rolloutId, host_id), { progress, decidedAt: decided_at });
+    }
+  }
+  return standings;
+}
+
+type MovedHost = Standing & { readonly rolloutId: string; readonly hostId: string };
+
+function moveHost(
+  { hostId, rolloutId, outcome, at }: StoredReport,
+  standings: ReadonlyMap<string, Standing>,
+  moved: Map<string, MovedHost>,
   changes: Changes,
-): Promise<void> {
-  const row = await transaction
-    .selectFrom('progress')
-    .select(['progress', 'decided_at'])
-    .where('rollout_id', '=', rolloutId)
-    .where('host_id', '=', hostId)
-    .executeTakeFirst();
-  const before = row === undefined ? null : { progress: row.progress, decidedAt: row.decided_at };
+): void {
+  const key = keyOf(rolloutId, hostId);
+  const before = moved.get(key) ?? standings.get(key) ?? null;
   const decidedAt = at.getTime();
   if (!isLater({ progress: outcome, decidedAt }, before)) return;
-  const standing = { progress: outcome, decided_at: decidedAt };
-  await transaction
-    .insertInto('progress')
-    .values({ rollout_id: rolloutId, host_id: hostId, ...standing })
-    .onConflict((conflict) => conflict.columns(['rollout_id', 'host_id']).doUpdateSet(standing))
-    .execute();
+  moved.set(key, { rolloutId, hostId, progress: outcome, decidedAt });
   if (before !== null) count(changes, rolloutId, before.progress, -1);
   count(changes, rolloutId, outcome, 1);
+}
+
+async function writeStandings(
+  transaction: Transaction<Tables>,
+  moved: ReadonlyMap<string, MovedHost>,
+): Promise<void> {
+  if (moved.size === 0) return;
+  await transaction
+    .insertInto('progress')
+    .values(
+      [...moved.values()].map(({ rolloutId, hostId, progress, decidedAt }) => ({
+        rollout_id: rolloutId,
+        host_id: hostId,
+        progress,
+        decided_at: decidedAt,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(['rollout_id', 'host_id']).doUpdateSet((proposed) => ({
+        progress: proposed.ref('excluded.progress'),
+        decided_at: proposed.ref('excluded.decided_at'),
+      })),
+    )
+    .execute();
+}
+
+/** Neither ids of hosts nor of rollouts hold a line feed. */
+function keyOf(first: string, second: string): string {
+  return `${first}\n${second}`;
 }
 
 function count(changes: Changes, rolloutId: string, progress: Progress, by: 1 | -1): void {

@@ -10,6 +10,7 @@ import { StateError } from './state.ts';
 import type {
   Host,
   HostReport,
+  HostReports,
   HostSeen,
   HostSelection,
   NewVerb,
@@ -90,8 +91,17 @@ export class SqlState implements State {
     await this.#inBatches(batch, insertOffers);
   }
 
-  recordReports(hostId: string, reports: readonly HostReport[], receivedAt: Date): Promise<number> {
-    return this.#change((transaction) => insertReports(transaction, hostId, reports, receivedAt));
+  async recordReports(
+    hostId: string,
+    reports: readonly HostReport[],
+    receivedAt: Date,
+  ): Promise<number> {
+    const [added = 0] = await this.recordReportBatch([{ hostId, reports, receivedAt }]);
+    return added;
+  }
+
+  recordReportBatch(batch: readonly HostReports[]): Promise<readonly number[]> {
+    return this.#change((transaction) => insertReports(transaction, batch));
   }
 
   countsOf(rolloutId: string): Promise<RolloutCounts> {

@@ -18,7 +18,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 
 export type CheckInContext = Pick<
   Context,
-  'fleet' | 'state' | 'writeBehind' | 'metrics' | 'pace' | 'load' | 'now' | 'random' | 'log'
+  'fleet' | 'reportIntake' | 'writeBehind' | 'metrics' | 'pace' | 'load' | 'now' | 'random' | 'log'
 >;
 
 /** Whether a request is for check-ins: spelled as Express would take it, which handles all others. */
@@ -92,13 +92,13 @@ function decideFor(
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { state, metrics, now } = context;
+  const { reportIntake, metrics, now } = context;
   const kept = reports.map((report) => ({
     ...report,
     error: report.error ?? null,
     at: parseInstant(report.at),
   }));
-  await state.recordReports(host.id, kept, now());
+  await reportIntake.record({ hostId: host.id, reports: kept, receivedAt: now() });
   for (const { outcome } of kept) metrics.reports.inc({ outcome });
 }
 
