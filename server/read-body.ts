@@ -33,10 +33,8 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
       const [first] = chunks;
       resolve(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks));
     });
-    // An error is always followed by a close, and an end always comes before one.
-    request.on('error', () => {});
-    request.on('close', () => {
-      reject(new RequestError('request/invalid', 'the request cannot be read'));
+    request.on('error', (cause) => {
+      reject(new RequestError('request/invalid', 'the request cannot be read', { cause }));
     });
   });
 }

@@ -19,9 +19,15 @@ export function parseBody<T>({ body }: { readonly body?: unknown }, schema: z.Zo
   return parseBytes(Buffer.isBuffer(body) ? body : Buffer.alloc(0), schema);
 }
 
-/** As `parseBody`. */
-export function parseBytes<T>(bytes: Uint8Array, schema: z.ZodType<T>): T {
-  const result = schema.safeParse(parseJson(textOf(bytes)));
+/** As `parseBody`; what `isPlain` takes needs no schema. */
+export function parseBytes<T>(
+  bytes: Uint8Array,
+  schema: z.ZodType<T>,
+  isPlain: (value: unknown) => value is T = (_value): _value is T => false,
+): T {
+  const value = parseJson(textOf(bytes));
+  if (isPlain(value)) return value;
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, MAX_ISSUES).map(({ path, message }) => {
     const where = path.map(String).join('.');

@@ -115,7 +115,9 @@ export class WriteBehind {
   }
 }
 
-/** All of a sighting but its time. */
+/** All of a sighting but its time; none of it holds a line feed. */
 function textOf({ variant, arch, version, seed, group, labels, state }: HostSeen): string {
-  return JSON.stringify([variant, arch, version, seed, group, labels, state]);
+  let text = `${variant}\n${arch}\n${version}\n${seed}\n${group ?? ''}\n${state}`;
+  for (const name in labels) text += `\n${name}\n${labels[name]}`;
+  return text;
 }

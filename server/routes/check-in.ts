@@ -4,6 +4,7 @@ import type { CheckIn } from '../../core/check-in.ts';
 import { decideAmong } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
+import { isPlainCheckIn } from '../../core/plain-check-in.ts';
 import { seedOfHost } from '../../core/seed.ts';
 import { answerProblem, methodError } from '../answer-errors.ts';
 import { nextCheckInSeconds } from '../check-in-interval.ts';
@@ -48,10 +49,14 @@ async function answer(
   const startedMs = performance.now();
   if (request.method !== 'POST') throw methodError(PATH, response, ['POST']);
   refuseOtherMedia(request.headers);
-  const checkIn = parseBytes(await readBody(request, MAX_BODY_BYTES), checkInSchema);
+  const checkIn = parseBytes(
+    await readBody(request, MAX_BODY_BYTES),
+    checkInSchema,
+    isPlainCheckIn,
+  );
   const { metrics, now, pace, load, random } = context;
   refuseUnknownPlatform(context, checkIn);
-  await keepReports(context, checkIn);
+  if (checkIn.reports !== undefined) await keepReports(context, checkIn);
   const at = now();
   const seed = checkIn.host.seed ?? seedOfHost(checkIn.host.id);
   const decision = decideFor(context, checkIn, seed, at);
@@ -62,9 +67,13 @@ async function answer(
     load: load.factor,
     random: random(),
   });
-  response.setHeader('Content-Type', 'application/json');
-  response.setHeader('Cache-Control', 'no-store');
-  response.end(JSON.stringify(checkInAnswer(decision, seconds)));
+  const text = JSON.stringify(checkInAnswer(decision, seconds));
+  response.writeHead(200, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
   const reason = decision.decision === 'stay' ? decision.reason : decision.direction;
   metrics.checkIns.inc({ decision: decision.decision, reason });
   metrics.duration.observe(
