@@ -1,13 +1,15 @@
-// npm run bench -- publish|check-in [options]    the last line is JSON
+// npm run bench -- publish|check-in|reports [options]    the last line is JSON
 import { benchCheckIn } from './check-in.ts';
 import { BenchUsageError } from './options.ts';
 import { benchPublish } from './publish.ts';
+import { benchReports } from './reports.ts';
 
 type Bench = (print: (line: string) => void, argv: readonly string[]) => Promise<object>;
 
 const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['publish', benchPublish],
   ['check-in', benchCheckIn],
+  ['reports', benchReports],
 ]);
 
 const [name = '', ...argv] = process.argv.slice(2);
