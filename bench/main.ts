@@ -1,17 +1,36 @@
-// npm run bench -- publish    the last line is JSON
+// npm run bench -- publish|check-in|reports [options]    the last line is JSON
+import { benchCheckIn } from './check-in.ts';
+import { BenchUsageError } from './options.ts';
 import { benchPublish } from './publish.ts';
+import { benchReports } from './reports.ts';
 
-const BENCHES: ReadonlyMap<string, (print: (line: string) => void) => Promise<object>> = new Map([
+type Bench = (print: (line: string) => void, argv: readonly string[]) => Promise<object>;
+
+const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['publish', benchPublish],
+  ['check-in', benchCheckIn],
+  ['reports', benchReports],
 ]);
 
-const [name = '', ...rest] = process.argv.slice(2);
-const bench = BENCHES.get(name);
-if (bench === undefined || rest.length > 0) {
-  const names = [...BENCHES.keys()].join('|');
-  process.stderr.write(`Usage: npm run bench -- ${names}\n`);
-  process.exitCode = 2;
-} else {
-  const result = await bench((line) => process.stderr.write(`${line}\n`));
+const [name = '', ...argv] = process.argv.slice(2);
+try {
+  const result = await benchOf(name)((line) => process.stderr.write(`${line}\n`), argv);
   process.stdout.write(`${JSON.stringify(result)}\n`);
+} catch (error) {
+  if (!isUsage(error)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}
+
+function benchOf(wanted: string): Bench {
+  const bench = BENCHES.get(wanted);
+  if (bench !== undefined) return bench;
+  throw new BenchUsageError(`Usage: npm run bench -- ${[...BENCHES.keys()].join('|')} [options]`);
+}
+
+/** `parseArgs` has its own codes for what it does not know. */
+function isUsage(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return error instanceof BenchUsageError || code.startsWith('ERR_PARSE_ARGS');
 }

@@ -19,3 +19,8 @@ export function spread(values: readonly number[]): string {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return `${median(values).toFixed(0)} ms (${least.toFixed(0)} to ${most.toFixed(0)})`;
 }
+
+/** To two places, as the results are given. */
+export function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -42,14 +42,26 @@ const UP_TO_DATE: Stay = {
   eligibleAt: null,
 };
 
+/** The rollouts in force for a platform, the newest release first. */
+export function currentNewestFirst(
+  rollouts: readonly Rollout[],
+  of: Pick<Host, 'variant' | 'arch'>,
+): readonly Rollout[] {
+  return currentRollouts(rollouts, of).toSorted((a, b) =>
+    compareVersions(b.release.version, a.release.version),
+  );
+}
+
 /**
  * What the host may do now: the newest release whose tide covers it; else the way back if the release it runs was
  * rolled back; else stay. Every program that answers this question calls this function.
  */
 export function decide(host: Host, rollouts: readonly Rollout[], now: Date): Decision {
-  const current = currentRollouts(rollouts, host).toSorted((a, b) =>
-    compareVersions(b.release.version, a.release.version),
-  );
+  return decideAmong(host, currentNewestFirst(rollouts, host), now);
+}
+
+/** `decide` for whoever has `currentNewestFirst` of the host's platform at hand already. */
+export function decideAmong(host: Host, current: readonly Rollout[], now: Date): Decision {
   const answers = current.map((rollout) => offerOf(rollout, host, current, now));
   const update =
     answers.find((answer) => answer?.decision === 'update' && answer.direction === 'forward') ??

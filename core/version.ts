@@ -17,6 +17,8 @@ const BUILD = '[0-9A-Za-z-]+';
 const SEMVER = new RegExp(
   `^${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-(${PRE_RELEASE}(?:\\.${PRE_RELEASE})*))?(?:\\+(${BUILD}(?:\\.${BUILD})*))?$`,
 );
+/** What nearly every version is: small enough for plain numbers, which are many times faster. */
+const PLAIN = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/;
 const MAX_U64 = 2n ** 64n - 1n;
 const MAX_LENGTH = 256;
 
@@ -34,6 +36,7 @@ export function parseVersion(text: string): Version {
 }
 
 export function isVersion(text: string): boolean {
+  if (PLAIN.test(text)) return true;
   try {
     parseVersion(text);
     return true;
@@ -47,6 +50,15 @@ export function isVersion(text: string): boolean {
  * tie-break. Negative, 0 or positive; both must be valid versions.
  */
 export function compareVersions(a: string, b: string): number {
+  const left = PLAIN.exec(a);
+  const right = left === null ? null : PLAIN.exec(b);
+  if (left !== null && right !== null) {
+    return (
+      order(Number(left[1]), Number(right[1])) ||
+      order(Number(left[2]), Number(right[2])) ||
+      order(Number(left[3]), Number(right[3]))
+    );
+  }
   return compare(parseVersion(a), parseVersion(b));
 }
 

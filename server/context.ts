@@ -26,6 +26,7 @@ import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
 import { ReleaseCatalog } from './release-catalog.ts';
+import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
 import { VerbIntake } from './verb-intake.ts';
@@ -59,6 +60,7 @@ export type Context = ContextParts & {
   readonly listing: Listing;
   readonly releases: ReleaseCatalog;
   readonly writeBehind: WriteBehind;
+  readonly reportIntake: ReportIntake;
   readonly intake: VerbIntake;
   readonly jobs: Jobs;
   /** Commits the verbs of the outbox now. */
@@ -155,6 +157,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     listing,
     releases: new ReleaseCatalog({ repository, fleet, now }),
     writeBehind,
+    reportIntake: new ReportIntake({ state }),
     intake,
     jobs,
     commitPending: commit,

@@ -1,6 +1,7 @@
 import type { RepositoryState } from '../adapters/repository/repository.ts';
 import type { ManifestContent } from '../adapters/repository/rollouts.ts';
 import { currentRollouts } from '../core/rollout.ts';
+import { currentNewestFirst } from '../core/decide.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { platformOfRole } from '../core/tuf/names.ts';
 import type { Platform } from '../core/tuf/names.ts';
@@ -58,7 +59,7 @@ export class Fleet {
     return this.#view;
   }
 
-  /** What `decide` needs for a host of this platform, or null if nobody may publish releases for it. */
+  /** What `decideAmong` needs for a host of this platform, or null if nobody may publish releases for it. */
   currentRollouts(platform: Platform): readonly Rollout[] | null {
     return this.#current.get(keyOf(platform)) ?? null;
   }
@@ -102,7 +103,7 @@ function platformsOf({ delegated }: RepositoryState): readonly Platform[] {
 
 function currentByPlatform({ platforms, rollouts }: FleetView) {
   return new Map(
-    platforms.map((platform) => [keyOf(platform), currentRollouts(rollouts, platform)]),
+    platforms.map((platform) => [keyOf(platform), currentNewestFirst(rollouts, platform)]),
   );
 }
 

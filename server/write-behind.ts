@@ -1,5 +1,6 @@
 import type { HostSeen, Offer, State } from '../adapters/state/state.ts';
 import { Mutex } from './mutex.ts';
+import { RecentlyNoted } from './recently-noted.ts';
 
 export type WriteBehindOptions = {
   readonly state: Pick<State, 'touchHosts' | 'recordOffers'>;
@@ -12,10 +13,20 @@ const BATCH = 2000;
 /** While the database is away, hosts beyond these are forgotten until they are seen again. */
 const MOST_ENTRIES = 100_000;
 
-/** What polls teach about hosts, kept in bounded memory until it is written; of a host only the last sighting counts. */
+/** A host that says what it said before is written again only after so long: its last sighting is known to that. */
+const SAME_FOR_MS = 300_000;
+/** Of two million hosts most are remembered, in 24 MiB. */
+const REMEMBERED = 2 ** 21;
+
+/**
+ * What polls teach about hosts, kept in bounded memory until it is written; of a host only the last sighting counts. What
+ * was written minutes ago is not written again, so that a fleet costs the database little however often it polls.
+ */
 export class WriteBehind {
   readonly #options: WriteBehindOptions;
   readonly #mutex = new Mutex();
+  readonly #sightings = new RecentlyNoted({ capacity: REMEMBERED, forMs: SAME_FOR_MS });
+  readonly #offered = new RecentlyNoted({ capacity: REMEMBERED, forMs: SAME_FOR_MS });
   #hosts = new Map<string, HostSeen>();
   #offers = new Map<string, Offer>();
 
@@ -28,11 +39,14 @@ export class WriteBehind {
   }
 
   seen(host: HostSeen): void {
-    this.#keep(this.#hosts, host.id, host);
+    if (!this.#sightings.note(host.id, textOf(host), host.seenAt)) return;
+    this.#keep(this.#hosts, host.id, host, this.#sightings);
   }
 
   offered(offer: Offer): void {
-    this.#keep(this.#offers, `${offer.rolloutId}\n${offer.hostId}`, offer);
+    const key = `${offer.rolloutId}\n${offer.hostId}`;
+    if (!this.#offered.note(key, '', offer.at)) return;
+    this.#keep(this.#offers, key, offer, this.#offered);
   }
 
   /** Resolves when everything known at the call is written. What fails stays in memory and is thrown. */
@@ -45,7 +59,7 @@ export class WriteBehind {
         hosts,
         (batch) => state.touchHosts(batch),
         () => {
-          this.#hosts = this.#merged(hosts, this.#hosts);
+          this.#hosts = this.#merged(hosts, this.#hosts, this.#sightings);
         },
       );
       const offers = this.#offers;
@@ -54,7 +68,7 @@ export class WriteBehind {
         offers,
         (batch) => state.recordOffers(batch),
         () => {
-          this.#offers = this.#merged(offers, this.#offers);
+          this.#offers = this.#merged(offers, this.#offers, this.#offered);
         },
       );
     });
@@ -74,18 +88,36 @@ export class WriteBehind {
     }
   }
 
-  #keep<T>(entries: Map<string, T>, key: string, value: T): void {
+  #keep<T>(entries: Map<string, T>, key: string, value: T, noted: RecentlyNoted): void {
     if (entries.size >= MOST_ENTRIES && !entries.has(key)) {
-      this.#options.onDropped(1);
+      this.#drop([key], noted);
       return;
     }
     entries.set(key, value);
     if (entries.size % BATCH === 0) this.#options.wake();
   }
 
-  #merged<T>(older: ReadonlyMap<string, T>, newer: ReadonlyMap<string, T>): Map<string, T> {
+  #merged<T>(
+    older: ReadonlyMap<string, T>,
+    newer: ReadonlyMap<string, T>,
+    noted: RecentlyNoted,
+  ): Map<string, T> {
     const all = [...new Map([...older, ...newer])];
-    if (all.length > MOST_ENTRIES) this.#options.onDropped(all.length - MOST_ENTRIES);
+    const dropped = all.slice(MOST_ENTRIES).map(([key]) => key);
+    if (dropped.length > 0) this.#drop(dropped, noted);
     return new Map(all.slice(0, MOST_ENTRIES));
   }
+
+  /** What is dropped was not written, so it must not be taken for written the next time. */
+  #drop(keys: readonly string[], noted: RecentlyNoted): void {
+    for (const key of keys) noted.forget(key);
+    this.#options.onDropped(keys.length);
+  }
+}
+
+/** All of a sighting but its time; none of it holds a line feed. */
+function textOf({ variant, arch, version, seed, group, labels, state }: HostSeen): string {
+  let text = `${variant}\n${arch}\n${version}\n${seed}\n${group ?? ''}\n${state}`;
+  for (const name in labels) text += `\n${name}\n${labels[name]}`;
+  return text;
 }

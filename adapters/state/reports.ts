@@ -1,39 +1,13 @@
 import type { Kysely, Transaction } from 'kysely';
+import { move, writeCounts } from './counts.ts';
+import type { Changes } from './counts.ts';
 import { isLater } from './progress.ts';
-import type { HostReport, Offer, Progress, RolloutCounts, StoredReport } from './state.ts';
+import type { Standing } from './progress.ts';
+import type { HostReports, Offer, Progress, StoredReport } from './state.ts';
 import type { Tables } from './tables.ts';
 
-type CountColumn = Exclude<keyof Tables['rollout_counts'], 'rollout_id' | 'attempt'>;
-
-const COLUMN: Readonly<Record<Progress, CountColumn>> = {
-  offered: 'offered',
-  updated: 'updated',
-  failed: 'failed',
-  overdue: 'overdue',
-  'rolled-back': 'rolled_back',
-};
-
-/** Which event it is when a host comes to stand there; between two that are the same event nothing happens. */
-const EVENT: Readonly<Record<Progress, 'successes' | 'failures' | null>> = {
-  offered: null,
-  updated: 'successes',
-  failed: 'failures',
-  overdue: 'failures',
-  'rolled-back': null,
-};
-
-const NONE: Readonly<Record<CountColumn, number>> = {
-  offered: 0,
-  updated: 0,
-  failed: 0,
-  rolled_back: 0,
-  overdue: 0,
-  successes: 0,
-  failures: 0,
-};
-
-/** Changes of counters by rollout, gathered in a transaction and written at its end. */
-type Changes = Map<string, Record<CountColumn, number>>;
+/** Few enough for every engine's limit of parameters. */
+const STATEMENT_ROWS = 250;
 
 /** A host that stands anywhere in the rollout already stays there. */
 export async function insertOffers(
@@ -59,81 +33,121 @@ export async function insertOffers(
   await writeCounts(transaction, changes);
 }
 
-/** Returns how many of the reports were not known. */
+/** Returns for each host's reports how many of them were not known. The same host may stand there several times. */
 export async function insertReports(
   transaction: Transaction<Tables>,
-  hostId: string,
-  reports: readonly HostReport[],
-  receivedAt: Date,
-): Promise<number> {
+  batch: readonly HostReports[],
+): Promise<readonly number[]> {
+  const all = batch.flatMap(({ hostId, reports, receivedAt }, index) =>
+    reports.map((report) => ({ ...report, hostId, receivedAt, index })),
+  );
   const changes: Changes = new Map();
-  let added = 0;
-  for (const report of reports) {
-    if (!(await insertReport(transaction, hostId, report, receivedAt))) continue;
-    added += 1;
-    await moveHost(transaction, hostId, report, changes);
+  const added = batch.map(() => 0);
+  for (let start = 0; start < all.length; start += STATEMENT_ROWS) {
+    const fresh = await insertFresh(transaction, all.slice(start, start + STATEMENT_ROWS));
+    const standings = await standingsOf(transaction, fresh);
+    const moved = new Map<string, MovedHost>();
+    for (const { index, ...report } of fresh) {
+      added[index] = (added[index] ?? 0) + 1;
+      moveHost(report, standings, moved, changes);
+    }
+    await writeStandings(transaction, moved);
   }
   await writeCounts(transaction, changes);
   return added;
 }
 
-async function insertReport(
+/** The reports that were not known, in their order; of one that stands there twice the first. */
+async function insertFresh<T extends StoredReport>(
   transaction: Transaction<Tables>,
-  hostId: string,
-  report: HostReport,
-  receivedAt: Date,
-): Promise<boolean> {
+  reports: readonly T[],
+): Promise<readonly T[]> {
   const inserted = await transaction
     .insertInto('reports')
-    .values({
-      host_id: hostId,
-      id: report.id,
-      rollout_id: report.rolloutId,
-      from_version: report.from,
-      to_version: report.to,
-      outcome: report.outcome,
-      stage: report.stage,
-      error: report.error,
-      reported_at: report.at.getTime(),
-      received_at: receivedAt.getTime(),
-    })
+    .values(
+      reports.map((report) => ({
+        host_id: report.hostId,
+        id: report.id,
+        rollout_id: report.rolloutId,
+        from_version: report.from,
+        to_version: report.to,
+        outcome: report.outcome,
+        stage: report.stage,
+        error: report.error,
+        reported_at: report.at.getTime(),
+        received_at: report.receivedAt.getTime(),
+      })),
+    )
     .onConflict((conflict) => conflict.columns(['host_id', 'id']).doNothing())
-    .returning('id')
-    .executeTakeFirst();
-  return inserted !== undefined;
+    .returning(['host_id', 'id'])
+    .execute();
+  const fresh = new Set(inserted.map(({ host_id, id }) => keyOf(host_id, id)));
+  return reports.filter(({ hostId, id }) => fresh.delete(keyOf(hostId, id)));
 }
 
-async function moveHost(
+/** Where the hosts stand now in the rollouts that they report about. */
+async function standingsOf(
   transaction: Transaction<Tables>,
-  hostId: string,
-  { rolloutId, outcome, at }: HostReport,
+  reports: readonly StoredReport[],
+): Promise<ReadonlyMap<string, Standing>> {
+  const standings = new Map<string, Standing>();
+  for (const [rolloutId, about] of Map.groupBy(reports, (report) => report.rolloutId)) {
+    const rows = await transaction
+      .selectFrom('progress')
+      .select(['host_id', 'progress', 'decided_at'])
+      .where('rollout_id', '=', rolloutId)
+      .where('host_id', 'in', [...new Set(about.map(({ hostId }) => hostId))])
+      .execute();
+    for (const { host_id, progress, decided_at } of rows) {
+      standings.set(keyOf(rolloutId, host_id), { progress, decidedAt: decided_at });
+    }
+  }
+  return standings;
+}
+
+type MovedHost = Standing & { readonly rolloutId: string; readonly hostId: string };
+
+function moveHost(
+  { hostId, rolloutId, outcome, at }: StoredReport,
+  standings: ReadonlyMap<string, Standing>,
+  moved: Map<string, MovedHost>,
   changes: Changes,
-): Promise<void> {
-  const row = await transaction
-    .selectFrom('progress')
-    .select(['progress', 'decided_at'])
-    .where('rollout_id', '=', rolloutId)
-    .where('host_id', '=', hostId)
-    .executeTakeFirst();
-  const before = row === undefined ? null : { progress: row.progress, decidedAt: row.decided_at };
+): void {
+  const key = keyOf(rolloutId, hostId);
+  const before = moved.get(key) ?? standings.get(key) ?? null;
   const decidedAt = at.getTime();
   if (!isLater({ progress: outcome, decidedAt }, before)) return;
-  const standing = { progress: outcome, decided_at: decidedAt };
-  await transaction
-    .insertInto('progress')
-    .values({ rollout_id: rolloutId, host_id: hostId, ...standing })
-    .onConflict((conflict) => conflict.columns(['rollout_id', 'host_id']).doUpdateSet(standing))
-    .execute();
+  moved.set(key, { rolloutId, hostId, progress: outcome, decidedAt });
   move(changes, rolloutId, before?.progress ?? null, outcome);
 }
 
-function move(changes: Changes, rolloutId: string, from: Progress | null, to: Progress): void {
-  const change = changes.get(rolloutId) ?? { ...NONE };
-  if (from !== null) change[COLUMN[from]] -= 1;
-  change[COLUMN[to]] += 1;
-  const event = EVENT[to];
-  if (event !== null && (from === null || EVENT[from] !== event)) change[event] += 1;
-  changes.set(rolloutId, change);
+async function writeStandings(
+  transaction: Transaction<Tables>,
+  moved: ReadonlyMap<string, MovedHost>,
+): Promise<void> {
+  if (moved.size === 0) return;
+  await transaction
+    .insertInto('progress')
+    .values(
+      [...moved.values()].map(({ rolloutId, hostId, progress, decidedAt }) => ({
+        rollout_id: rolloutId,
+        host_id: hostId,
+        progress,
+        decided_at: decidedAt,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(['rollout_id', 'host_id']).doUpdateSet((proposed) => ({
+        progress: proposed.ref('excluded.progress'),
+        decided_at: proposed.ref('excluded.decided_at'),
+      })),
+    )
+    .execute();
+}
+
+/** Neither ids of hosts nor of rollouts hold a line feed. */
+function keyOf(first: string, second: string): string {
+  return `${first}\n${second}`;
 }
 
 /** At most `limit` hosts that stand there since before that time come to stand elsewhere; returns how many there were. */
@@ -179,65 +193,6 @@ export async function moveHosts(
   for (const { progress } of rows) move(changes, rolloutId, progress, to.progress);
   await writeCounts(transaction, changes);
   return rows.length;
-}
-
-/** The attempt of the rollout that its counters belong to: 1 unless `setAttempt` said otherwise. */
-export async function selectAttempt(db: Kysely<Tables>, rolloutId: string): Promise<number> {
-  const row = await db
-    .selectFrom('rollout_counts')
-    .select('attempt')
-    .where('rollout_id', '=', rolloutId)
-    .executeTakeFirst();
-  return row?.attempt ?? 1;
-}
-
-/** From now on the counters belong to this attempt. */
-export async function setAttempt(
-  transaction: Transaction<Tables>,
-  rolloutId: string,
-  attempt: number,
-): Promise<void> {
-  await writeCounts(transaction, new Map([[rolloutId, { ...NONE }]]));
-  await transaction
-    .updateTable('rollout_counts')
-    .set({ attempt })
-    .where('rollout_id', '=', rolloutId)
-    .where('attempt', '<', attempt)
-    .execute();
-}
-
-async function writeCounts(transaction: Transaction<Tables>, changes: Changes): Promise<void> {
-  for (const [rolloutId, change] of changes) {
-    // Not one upsert: a row to insert with a negative change would break the check before it meets the conflict.
-    await transaction
-      .insertInto('rollout_counts')
-      .values({ rollout_id: rolloutId, ...NONE, attempt: 1 })
-      .onConflict((conflict) => conflict.column('rollout_id').doNothing())
-      .execute();
-    await transaction
-      .updateTable('rollout_counts')
-      .set((column) => ({
-        offered: column('offered', '+', change.offered),
-        updated: column('updated', '+', change.updated),
-        failed: column('failed', '+', change.failed),
-        rolled_back: column('rolled_back', '+', change.rolled_back),
-        overdue: column('overdue', '+', change.overdue),
-        successes: column('successes', '+', change.successes),
-        failures: column('failures', '+', change.failures),
-      }))
-      .where('rollout_id', '=', rolloutId)
-      .execute();
-  }
-}
-
-export async function selectCounts(db: Kysely<Tables>, rolloutId: string): Promise<RolloutCounts> {
-  const row = await db
-    .selectFrom('rollout_counts')
-    .selectAll()
-    .where('rollout_id', '=', rolloutId)
-    .executeTakeFirst();
-  const { offered, updated, failed, overdue, successes, failures, rolled_back } = row ?? NONE;
-  return { offered, updated, failed, overdue, successes, failures, rolledBack: rolled_back };
 }
 
 export async function selectFailures(

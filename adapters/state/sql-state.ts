@@ -8,21 +8,15 @@ import { insertFound, raiseAuditFloor, selectAudit, selectAuditHead } from './au
 import { readWindow, searchHosts } from './host-search.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { migrate } from './migrate.ts';
-import {
-  insertOffers,
-  insertReports,
-  moveHosts,
-  selectAttempt,
-  selectCounts,
-  selectFailures,
-  setAttempt,
-} from './reports.ts';
+import { selectAttempt, selectCounts, setAttempt } from './counts.ts';
+import { insertOffers, insertReports, moveHosts, selectFailures } from './reports.ts';
 import { StateError } from './state.ts';
 import type {
   Host,
   HostFilter,
   HostPage,
   HostReport,
+  HostReports,
   HostSeen,
   HostSelection,
   NewVerb,
@@ -109,8 +103,17 @@ export class SqlState implements State {
     await this.#inBatches(batch, insertOffers);
   }
 
-  recordReports(hostId: string, reports: readonly HostReport[], receivedAt: Date): Promise<number> {
-    return this.#change((transaction) => insertReports(transaction, hostId, reports, receivedAt));
+  async recordReports(
+    hostId: string,
+    reports: readonly HostReport[],
+    receivedAt: Date,
+  ): Promise<number> {
+    const [added = 0] = await this.recordReportBatch([{ hostId, reports, receivedAt }]);
+    return added;
+  }
+
+  recordReportBatch(batch: readonly HostReports[]): Promise<readonly number[]> {
+    return this.#change((transaction) => insertReports(transaction, batch));
   }
 
   countsOf(rolloutId: string): Promise<RolloutCounts> {

@@ -92,6 +92,14 @@ export type HostReport = {
 
 export type StoredReport = HostReport & { readonly hostId: string; readonly receivedAt: Date };
 
+/** What one host reported at one time. */
+export type HostReports = {
+  readonly hostId: string;
+  readonly reports: readonly HostReport[];
+  /** By the server's clock. */
+  readonly receivedAt: Date;
+};
+
 /** Of one rollout. `rolledBack` are the hosts, each counted once, that went back. */
 export type RolloutCounts = Counters & { readonly rolledBack: number };
 
@@ -153,6 +161,8 @@ export interface State extends AsyncDisposable {
    * by its own clock says, at equal times where the worse one says. Returns how many were new.
    */
   recordReports(hostId: string, reports: readonly HostReport[], receivedAt: Date): Promise<number>;
+  /** `recordReports` for many hosts in one transaction, in their order: all of it or nothing. */
+  recordReportBatch(batch: readonly HostReports[]): Promise<readonly number[]>;
   /** One row, whatever the size of the fleet; zeros for a rollout that nobody was offered. */
   countsOf(rolloutId: string): Promise<RolloutCounts>;
   /**

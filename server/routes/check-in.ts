@@ -1,25 +1,27 @@
-import { Router } from 'express';
-import type { ErrorRequestHandler, Request, Response } from 'express';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import type { CheckIn } from '../../core/check-in.ts';
-import { decide } from '../../core/decide.ts';
+import { decideAmong } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
+import { isPlainCheckIn } from '../../core/plain-check-in.ts';
 import { seedOfHost } from '../../core/seed.ts';
-import { answerErrors, refuseMethod } from '../answer-errors.ts';
+import { answerProblem, methodError } from '../answer-errors.ts';
 import { nextCheckInSeconds, phaseOf } from '../check-in-interval.ts';
 import type { Context } from '../context.ts';
 import { problemOf, RequestError } from '../errors.ts';
-import { jsonBody, parseBody } from '../request-body.ts';
+import { readBody } from '../read-body.ts';
+import { parseBytes, refuseOtherMedia } from '../request-body.ts';
 
 const PATH = '/api/v1/check-in';
+const OTHER_SPELLING = /^(?:https?:\/\/[^/?]*)?\/api\/v1\/check-in\/?(?:\?|$)/i;
 const MAX_BODY_BYTES = 64 * 1024;
 
 export type CheckInContext = Pick<
   Context,
   | 'fleet'
   | 'events'
-  | 'state'
+  | 'reportIntake'
   | 'writeBehind'
   | 'metrics'
   | 'pace'
@@ -30,33 +32,45 @@ export type CheckInContext = Pick<
   | 'log'
 >;
 
-/** A host's poll, answered from memory. Only reports touch the database, and before the answer. */
-export function checkInRoute(context: CheckInContext): Router {
-  const router = Router();
-  router
-    .route(PATH)
-    .post(...jsonBody(MAX_BODY_BYTES), (request, response) => answer(context, request, response))
-    .all(refuseMethod('POST'));
-  router.use(PATH, countRefused(context), answerErrors(context));
-  return router;
+/** Whether a request is for check-ins: spelled as Express would take it, which handles all others. */
+export function isForCheckIn({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
+  return url === PATH || OTHER_SPELLING.test(url);
 }
 
-function countRefused({ metrics }: CheckInContext): ErrorRequestHandler {
-  return (error: unknown, _request, _response, next) => {
-    metrics.checkIns.inc({ decision: 'refused', reason: problemOf(error).code });
-    next(error);
+/**
+ * A host's poll, answered from memory. Only reports touch the database, and before the answer. It is most of what a server
+ * does, and Express would take longer to find it than it takes to be answered: so it stands before Express.
+ */
+export function checkInListener(context: CheckInContext): RequestListener {
+  return (request, response) => {
+    answer(context, request, response).catch((error: unknown) => {
+      context.metrics.checkIns.inc({ decision: 'refused', reason: problemOf(error).code });
+      // Nothing can fail once an answer has begun.
+      answerProblem(context, error, PATH, response);
+    });
   };
 }
 
-async function answer(context: CheckInContext, request: Request, response: Response) {
+async function answer(
+  context: CheckInContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const startedMs = performance.now();
+  if (request.method !== 'POST') throw methodError(PATH, response, ['POST']);
+  refuseOtherMedia(request.headers);
+  const checkIn = parseBytes(
+    await readBody(request, MAX_BODY_BYTES),
+    checkInSchema,
+    isPlainCheckIn,
+  );
   const { metrics, now, pace, load, random } = context;
-  const checkIn = parseBody(request, checkInSchema);
   refuseUnknownPlatform(context, checkIn);
-  await keepReports(context, checkIn);
+  if (checkIn.reports !== undefined) await keepReports(context, checkIn);
   const at = now();
-  const decision = decideFor(context, checkIn, at);
-  remember(context, checkIn, decision, at);
+  const seed = checkIn.host.seed ?? seedOfHost(checkIn.host.id);
+  const decision = decideFor(context, checkIn, seed, at);
+  remember(context, checkIn, seed, decision, at);
   const seconds = nextCheckInSeconds(decision, {
     ...pace,
     now: at,
@@ -64,9 +78,13 @@ async function answer(context: CheckInContext, request: Request, response: Respo
     random: random(),
     phase: phaseOf(checkIn.host.id),
   });
-  response.setHeader('Content-Type', 'application/json');
-  response.setHeader('Cache-Control', 'no-store');
-  response.end(JSON.stringify(checkInAnswer(decision, seconds)));
+  const text = JSON.stringify(checkInAnswer(decision, seconds));
+  response.writeHead(200, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
   const reason = decision.decision === 'stay' ? decision.reason : decision.direction;
   metrics.checkIns.inc({ decision: decision.decision, reason });
   metrics.duration.observe(
@@ -83,20 +101,24 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
   );
 }
 
-function decideFor({ fleet }: CheckInContext, { host }: CheckIn, now: Date): Decision {
-  const seed = host.seed ?? seedOfHost(host.id);
-  return decide({ ...host, seed }, fleet.currentRollouts(host) ?? [], now);
+function decideFor(
+  { fleet }: CheckInContext,
+  { host }: CheckIn,
+  seed: number,
+  now: Date,
+): Decision {
+  return decideAmong({ ...host, seed }, fleet.currentRollouts(host) ?? [], now);
 }
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { state, metrics, events, jobs, now } = context;
+  const { reportIntake, metrics, events, jobs, now } = context;
   const kept = reports.map((report) => ({
     ...report,
     error: report.error ?? null,
     at: parseInstant(report.at),
   }));
-  await state.recordReports(host.id, kept, now());
+  await reportIntake.record({ hostId: host.id, reports: kept, receivedAt: now() });
   // A failure may have to halt its rollout, and that must not wait.
   if (kept.some(({ outcome }) => outcome === 'failed')) jobs.gates.wake();
   for (const { outcome, rolloutId, from, to, stage, error } of kept) {
@@ -108,12 +130,13 @@ async function keepReports(context: CheckInContext, { host, reports = [] }: Chec
 function remember(
   { writeBehind }: CheckInContext,
   { host, state }: CheckIn,
+  seed: number,
   decision: Decision,
   at: Date,
 ): void {
   writeBehind.seen({
     ...host,
-    seed: host.seed ?? seedOfHost(host.id),
+    seed,
     group: host.group ?? null,
     labels: host.labels ?? {},
     state,

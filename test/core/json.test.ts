@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { parseTree } from 'jsonc-parser';
+import type { Node } from 'jsonc-parser';
 import { JsonError, parseJson } from '../../core/json.ts';
 
 function codeOf(text: string): string {
@@ -10,6 +12,18 @@ function codeOf(text: string): string {
     throw error;
   }
   return 'no error';
+}
+
+/** By the parser of jsonc-parser, which keeps every member. */
+function hasRepeatedKey(text: string): boolean {
+  const repeats = (node: Node): boolean => {
+    const { children = [] } = node;
+    const keys = children.map((child) => String(child.children?.[0]?.value));
+    const isRepeated = node.type === 'object' && new Set(keys).size < keys.length;
+    return isRepeated || children.some(repeats);
+  };
+  const tree = parseTree(text);
+  return tree !== undefined && repeats(tree);
 }
 
 describe('parseJson', () => {
@@ -42,6 +56,26 @@ describe('parseJson', () => {
         expect([text, codeOf(text)]).toEqual([text, isJson ? 'no error' : 'json/syntax']);
       }),
       { seed: 2, numRuns: 1000 },
+    );
+  });
+
+  it('finds a key that stands twice, however it is spelled and wherever it stands', () => {
+    const key = fc.constantFrom('a', '\\u0061', 'b', '\\"', ':', '__proto__', '');
+    const scalar = fc.constantFrom('1', '":"', '"{\\"a\\":1}"', 'null', '[]', '{}');
+    const { object } = fc.letrec<{ object: string; value: string }>((tie) => ({
+      object: fc
+        .array(fc.tuple(key, tie('value')), { maxLength: 3 })
+        .map((members) => `{${members.map(([name, value]) => `"${name}": ${value}`).join(',')}}`),
+      value: fc.oneof({ maxDepth: 3 }, scalar, tie('object'), fc.tuple(tie('object')).map(String)),
+    }));
+    fc.assert(
+      fc.property(object, (text) => {
+        expect([text, codeOf(text)]).toEqual([
+          text,
+          hasRepeatedKey(text) ? 'json/duplicate-key' : 'no error',
+        ]);
+      }),
+      { seed: 3, numRuns: 2000 },
     );
   });
 

@@ -79,6 +79,19 @@ describe('parseVersion', () => {
 });
 
 describe('compareVersions', () => {
+  it('orders numbers by value, small and large', () => {
+    const part = fc.oneof(fc.nat(11), fc.integer({ min: 999_999_990, max: 1_000_000_010 }));
+    const triple = fc.tuple(part, part, part);
+    fc.assert(
+      fc.property(triple, triple, (a, b) => {
+        const index = a.findIndex((number, at) => number !== b[at]);
+        const expected = index < 0 ? 0 : Math.sign((a[index] ?? 0) - (b[index] ?? 0));
+        expect(Math.sign(compareVersions(a.join('.'), b.join('.')))).toBe(expected);
+      }),
+      { seed: 8, numRuns: 1000 },
+    );
+  });
+
   it.each([
     // SemVer 11.4.4's own example.
     '1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0',

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { problemSchema } from '../../core/operator-api.ts';
 import { checkInOf, HALF_AT_ONCE, NOW, reportOf, setup, START } from './setup.ts';
@@ -116,6 +118,56 @@ describe('POST /api/v1/check-in', () => {
       .set('content-encoding', 'gzip')
       .send('{}');
     expect([answer.status, answer.body.code]).toEqual([415, 'request/media-type']);
+  });
+
+  it('refuses a body of unknown length that does not end, and answers on', async () => {
+    await using server = await setup();
+    const answer = await fetch(`${server.url}${PATH}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: new ReadableStream({
+        pull: (controller) => controller.enqueue(new Uint8Array(16_384).fill(0x20)),
+      }),
+      duplex: 'half',
+    });
+    expect([answer.status, problemSchema.parse(await answer.json()).code]).toEqual([
+      413,
+      'request/too-large',
+    ]);
+    expect((await server.checkIn()).status).toBe(200);
+  });
+
+  it('takes a body that comes in pieces', async () => {
+    await using server = await setup();
+    const bytes = Buffer.from(JSON.stringify(checkInOf({ labels: { place: 'München' } })));
+    const answer = await fetch(`${server.url}${PATH}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: ReadableStream.from([...bytes].map((byte) => Uint8Array.of(byte))),
+      duplex: 'half',
+    });
+    expect(answer.status).toBe(200);
+  });
+
+  it('counts a client that goes away in the middle of its body, and answers on', async () => {
+    await using server = await setup();
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    const head = `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+    socket.end(`${head}Content-Length: 100\r\n\r\n{`);
+    await once(socket.resume(), 'close');
+    expect((await server.checkIn()).status).toBe(200);
+    const { text } = await server.get('/metrics');
+    expect(text).toMatch('tidegate_check_ins_total{decision="refused",reason="request/invalid"} 1');
+  });
+
+  it.each([`${PATH}/`, PATH.toUpperCase(), `${PATH}?a=b`])('is found at %s', async (path) => {
+    await using server = await setup();
+    expect((await server.agent.post(path).send(checkInOf({}))).status).toBe(200);
+  });
+
+  it.each([`${PATH}s`, `${PATH}/host-1`, `/x${PATH}`])('is not found at %s', async (path) => {
+    await using server = await setup();
+    expect((await server.agent.post(path).send(checkInOf({}))).status).not.toBe(200);
   });
 
   it.each(['get', 'put', 'delete', 'patch'] as const)('refuses the method %s', async (method) => {

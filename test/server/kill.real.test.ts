@@ -9,7 +9,7 @@ import { exampleSigner } from '../support/example-keys.ts';
 import { openPatient, RELEASES } from '../support/example-repository.ts';
 import { serverFolder, startServer } from './running-server.ts';
 import type { ServerFolder } from './running-server.ts';
-import { committedRollouts, NOW, START, TOKEN } from './setup.ts';
+import { checkInOf, committedRollouts, NOW, reportOf, START, TOKEN } from './setup.ts';
 
 const REQUEST = { ...START, requestId: 'the-one-request' };
 
@@ -105,6 +105,33 @@ describe('a server killed while it carries out a verb', () => {
       reason: null,
     });
     expect(again.id).toBe(finished[0]?.id);
+  });
+});
+
+describe('a server killed while many hosts report', () => {
+  it('has every report that it acknowledged', async () => {
+    await using folder = await serverFolder();
+    await using server = await startServer(folder, 'never');
+    const acknowledged: { readonly hostId: string; readonly report: string }[] = [];
+    const hosts = Array.from({ length: 24 }, async (_, host) => {
+      for (let sent = 0; ; sent += 1) {
+        const [hostId, report] = [`host-${host}`, `report-${sent}`];
+        const body = { ...checkInOf({ id: hostId }), reports: [reportOf({ id: report })] };
+        const answer = await server.post('/api/v1/check-in', body).catch(() => null);
+        if (answer === null) return;
+        expect(answer.status).toBe(200);
+        acknowledged.push({ hostId, report });
+        // In the middle of the others' commits.
+        if (acknowledged.length === 500) server.kill();
+      }
+    });
+    await Promise.all(hosts);
+    expect(acknowledged.length).toBeGreaterThanOrEqual(500);
+    await using next = await restarted(folder);
+    for (const { hostId, report } of acknowledged) {
+      const again = { ...reportOf({ id: report }), at: NOW, outcome: 'failed' } as const;
+      expect(await next.state.recordReports(hostId, [again], NOW)).toBe(0);
+    }
   });
 });
 

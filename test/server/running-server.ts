@@ -38,6 +38,7 @@ export async function startServer({ path }: ServerFolder, point: string) {
     url: url.replace('listening on ', ''),
     exit,
     terminate: () => child.kill('SIGTERM'),
+    kill: () => child.kill('SIGKILL'),
     post: (route: string, body: object) =>
       fetch(url.replace('listening on ', '') + route, {
         method: 'POST',

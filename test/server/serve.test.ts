@@ -122,11 +122,11 @@ describe('serve', () => {
       {
         openState: async (...args: Parameters<typeof openState>) => {
           const state = await openState(...args);
-          const recordReports = state.recordReports.bind(state);
-          state.recordReports = async (...report) => {
+          const recordReportBatch = state.recordReportBatch.bind(state);
+          state.recordReportBatch = async (...report) => {
             arrived.resolve();
             await goOn.promise;
-            return recordReports(...report);
+            return recordReportBatch(...report);
           };
           return state;
         },

@@ -81,6 +81,36 @@ describe('WriteBehind', () => {
     expect(writeBehind.size).toBe(100_000);
   });
 
+  it('does not write again what is written, but every change of it, and after minutes all', async () => {
+    await using test = await setup();
+    const { writeBehind } = test;
+    const later = (ms: number) => ({ seenAt: new Date(SEEN_AT.getTime() + ms) });
+    const offer = { rolloutId: 'r', hostId: 'a', at: SEEN_AT };
+    writeBehind.seen(host('a'));
+    writeBehind.offered(offer);
+    await writeBehind.flush();
+    writeBehind.seen(host('a', later(60_000)));
+    writeBehind.offered(offer);
+    expect(writeBehind.size).toBe(0);
+    writeBehind.seen(host('a', { ...later(60_000), state: 'staged' }));
+    writeBehind.offered({ ...offer, rolloutId: 'r2' });
+    expect(writeBehind.size).toBe(2);
+    await writeBehind.flush();
+    writeBehind.seen(host('a', { ...later(361_000), state: 'staged' }));
+    expect(writeBehind.size).toBe(1);
+  });
+
+  it('writes a host that it forgot when it is seen again', async () => {
+    await using test = await setup();
+    const { writeBehind, state } = test;
+    for (let index = 0; index < 100_001; index += 1) writeBehind.seen(host(`host-${index}`));
+    await writeBehind.flush();
+    expect(await state.findHost('host-100000')).toBeNull();
+    writeBehind.seen(host('host-100000'));
+    await writeBehind.flush();
+    expect(await state.findHost('host-100000')).not.toBeNull();
+  });
+
   it('asks to be written when a batch is full', async () => {
     await using test = await setup();
     for (let index = 0; index < 2000; index += 1) test.writeBehind.seen(host(`host-${index}`));

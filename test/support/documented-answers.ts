@@ -62,7 +62,8 @@ export function documentedAnswers(): (answer: Answer) => void {
       if (!allowed.includes(status)) throw new Error(`${what}, but ${why}`);
       validate(['components', 'schemas', 'Problem'], body, what);
     };
-    const template = findPath(Object.keys(document.paths), path);
+    // A path is found whatever its case, and with a slash at its end.
+    const template = findPath(Object.keys(document.paths), path.toLowerCase().replace(/\/$/, ''));
     if (template === undefined) {
       problem(UNKNOWN_PATH, 'the path is not documented');
       return;

@@ -178,6 +178,50 @@ export function describeReports(state: () => State): void {
       expect(await state().recordReports('h1', [report('1')], at(0))).toBe(1);
     });
 
+    it('keeps reports of many hosts in one call as in one call each', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.nat(1_000_000), reportsOfHosts(), async (run, sent) => {
+          const batch = (which: string) =>
+            sent.map(({ host, reports }) => ({
+              hostId: `${which}-${run}-${host}`,
+              reports: reports.map((one) => ({ ...one, rolloutId: `${which}-${run}` })),
+              receivedAt: at(0),
+            }));
+          const together = await state().recordReportBatch(batch('together'));
+          const alone: number[] = [];
+          for (const { hostId, reports, receivedAt } of batch('alone')) {
+            alone.push(await state().recordReports(hostId, reports, receivedAt));
+          }
+          expect(together).toEqual(alone);
+          expect(await state().countsOf(`together-${run}`)).toEqual(
+            await state().countsOf(`alone-${run}`),
+          );
+        }),
+        { seed: 20250826, numRuns: 40 },
+      );
+    });
+
+    it('keeps more reports in one call than a statement can hold', async () => {
+      const batch = Array.from({ length: 60 }, (_, index) => ({
+        hostId: `h${index}`,
+        reports: Array.from({ length: 20 }, (_unused, id) => report(`${id}`)),
+        receivedAt: at(0),
+      }));
+      expect(await state().recordReportBatch(batch)).toEqual(batch.map(() => 20));
+      expect(await state().countsOf('r1')).toEqual(counts({ updated: 60 }));
+    });
+
+    it('keeps nothing of many hosts when the reports of one cannot be kept', async () => {
+      const broken = report('2', { at: new Date(Number.NaN) });
+      const batch = [report('1'), broken].map((one, index) => ({
+        hostId: `h${index}`,
+        reports: [one],
+        receivedAt: at(0),
+      }));
+      await expect(state().recordReportBatch(batch)).rejects.toThrow();
+      expect(await state().countsOf('r1')).toEqual(counts({}));
+    });
+
     it('counts a thousand racing reports of a hundred hosts exactly', async () => {
       const added = await Promise.all(
         Array.from({ length: 1000 }, (_, index) =>
@@ -188,6 +232,16 @@ export function describeReports(state: () => State): void {
       expect(added.reduce((sum, one) => sum + one)).toBe(300);
       expect(await state().countsOf('r1')).toEqual(counts({ updated: 100 }));
     });
+  });
+}
+
+/** Reports of three hosts, each several times, with ids that come again. */
+function reportsOfHosts() {
+  const one = fc
+    .record({ id: fc.nat(5), outcome: fc.constantFrom(...OUTCOMES), atMs: fc.nat(4) })
+    .map(({ id, outcome, atMs }) => report(`${id}`, { outcome, at: at(atMs) }));
+  return fc.array(fc.record({ host: fc.nat(2), reports: fc.array(one, { maxLength: 4 }) }), {
+    maxLength: 6,
   });
 }
 

@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
+
+/** What is measured, and what measures it: the load generator must not take time from the server. */
+export const SERVER_CORE = 0;
+export const LOAD_CORE = 1;
+
+const KILL_AFTER_MS = 15_000;
+/** `USER_HZ`, in which the kernel tells times; 100 on every Linux that Node runs on. */
+const TICK_MS = 10;
+
+export type Pinned = AsyncDisposable & { readonly child: ChildProcess; readonly pid: number };
+
+/** Runs a script of Node on one core; what it writes to stderr goes to ours, and its end is part of disposing. */
+export function startPinned(
+  core: number,
+  argv: readonly string[],
+  { cwd, withIpc = false }: { readonly cwd: string; readonly withIpc?: boolean },
+): Pinned {
+  if (availableParallelism() < 2) throw new Error('this bench needs two cores');
+  const child = spawn('taskset', ['--cpu-list', String(core), process.execPath, ...argv], {
+    cwd,
+    env: { ...process.env, XDG_STATE_HOME: cwd },
+    stdio: ['ignore', 'pipe', 'inherit', ...(withIpc ? (['ipc'] as const) : [])],
+  });
+  const exit = once(child, 'exit');
+  if (child.pid === undefined) throw new Error('taskset is not on PATH');
+  return {
+    child,
+    pid: child.pid,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      const kill = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
+      await exit;
+      clearTimeout(kill);
+    },
+  };
+}
+
+/** The first line that the process prints, or an error if it ends before. */
+export async function firstLine({ child }: Pinned): Promise<string> {
+  if (child.stdout === null) throw new Error('the output of the process is not read');
+  for await (const line of createInterface({ input: child.stdout })) return line;
+  throw new Error('the process ended before it was ready');
+}
+
+/** Time that the process has spent on a core since its start. */
+export function cpuMs({ pid }: Pick<Pinned, 'pid'>): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name in brackets may hold anything; the 14th and 15th fields are counted from its end.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+export function rssMiB({ pid }: Pick<Pinned, 'pid'>): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+}
