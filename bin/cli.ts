@@ -6,6 +6,8 @@ import { agentProvisionCommand } from '../agent/commands/provision.ts';
 import { agentRunCommand } from '../agent/commands/run.ts';
 import { agentStatusCommand } from '../agent/commands/status.ts';
 import { CHANGES } from '../core/operator-api.ts';
+import { hostListCommand } from '../repo-tools/commands/host-list.ts';
+import { hostShowCommand } from '../repo-tools/commands/host-show.ts';
 import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-decide.ts';
 import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
 import { keyEncryptCommand } from '../repo-tools/commands/key-encrypt.ts';
@@ -38,6 +40,7 @@ import { rolloutPreviewCommand } from '../repo-tools/commands/rollout-preview.ts
 import { rolloutRollbackCommand } from '../repo-tools/commands/rollout-rollback.ts';
 import { rolloutShowCommand } from '../repo-tools/commands/rollout-show.ts';
 import { rolloutStartCommand } from '../repo-tools/commands/rollout-start.ts';
+import { rolloutWatchCommand } from '../repo-tools/commands/rollout-watch.ts';
 import { rootApplyCommand } from '../repo-tools/commands/root-apply.ts';
 import { rootCancelCommand } from '../repo-tools/commands/root-cancel.ts';
 import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
@@ -93,9 +96,14 @@ function buildProgram(io: Io): Command {
     rolloutStartCommand(io),
     rolloutListCommand(io),
     rolloutShowCommand(io),
+    rolloutWatchCommand(io),
     ...CHANGES.map((kind) => rolloutChangeCommand(io, kind)),
     rolloutRollbackCommand(io),
     rolloutPreviewCommand(io),
+  ]);
+  group(program, 'host', 'the hosts that a server has seen', [
+    hostListCommand(io),
+    hostShowCommand(io),
   ]);
   program.addCommand(serveCommand(io));
   group(program, 'agent', 'the program on a host', [

@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { confirmImpact } from '../impact.ts';
+import type { ImpactOptions } from '../impact.ts';
 import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
 
-type Options = TargetOptions & { readonly to: string; readonly reason: string };
+type Options = TargetOptions & ImpactOptions & { readonly to: string; readonly reason: string };
 
 export function rolloutRollbackCommand(io: Io): Command {
   const command = new Command('rollback')
@@ -12,6 +14,7 @@ export function rolloutRollbackCommand(io: Io): Command {
     .argument('<id>', 'id of the rollout')
     .requiredOption('--to <version>', 'a version that the signed document of the release permits')
     .requiredOption('--reason <text>', 'why, for the history')
+    .option('--yes', 'do not ask')
     .addHelpText(
       'after',
       "\nExample:\n  tidegate rollout rollback 2jq9fqxk1c --to 1.0.0 --reason 'kernel panics' --storage file:repo \\\n" +
@@ -19,7 +22,10 @@ export function rolloutRollbackCommand(io: Io): Command {
     )
     .action((id: string, options: Options) =>
       changeRollout(io, options, {
-        verb: (control) => control.rollBack(id, options.to, options.reason),
+        verb: async (control) => {
+          await confirmImpact(io, control, { ...options, verb: 'rollback', id });
+          return control.rollBack(id, options.to, options.reason);
+        },
         lines: (view) => [rolloutLine(view)],
       }),
     );

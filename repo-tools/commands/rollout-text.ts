@@ -9,17 +9,14 @@ export function rolloutLine(view: RolloutView): string {
 
 /** All that is known of a rollout, line by line. */
 export function rolloutLines(view: RolloutView): readonly string[] {
-  const { counts, failures } = view;
+  const { failures } = view;
   return [
     rolloutLine(view),
     ...(view.completesAt === null
       ? []
       : [`everyone of its policy is through at ${view.completesAt}`]),
     ...(view.sentBackTo === null ? [] : [`hosts that run it go back to ${view.sentBackTo}`]),
-    counts === null
-      ? 'hosts: only a server knows'
-      : `hosts: ${counts.waiting} waiting, ${counts.offered} offered, ${counts.updated} updated, ` +
-        `${counts.failed} failed, ${counts.rolledBack} rolled back`,
+    `hosts: ${countsLine(view)}`,
     ...failures.map(
       ({ hostId, at, stage, error }) =>
         `failed: ${hostId} at ${at} in ${stage}${error === null ? '' : `: ${error}`}`,
@@ -30,6 +27,14 @@ export function rolloutLines(view: RolloutView): readonly string[] {
     ),
     `next: ${view.verbs.length === 0 ? 'nothing more can be done with it' : view.verbs.join(', ')}`,
   ];
+}
+
+/** What the hosts did. */
+export function countsLine({ counts }: RolloutView): string {
+  return counts === null
+    ? 'only a server knows'
+    : `${counts.waiting} waiting, ${counts.offered} offered, ${counts.updated} updated, ` +
+        `${counts.failed} failed, ${counts.rolledBack} rolled back`;
 }
 
 function stateOf({ state, phase }: RolloutView): string {
