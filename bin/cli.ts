@@ -47,6 +47,7 @@ import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
 import { rootReviewCommand } from '../repo-tools/commands/root-review.ts';
 import { rootSignCommand } from '../repo-tools/commands/root-sign.ts';
 import { serveCommand } from '../server/commands/serve.ts';
+import { completionCommand } from './completion/command.ts';
 import { CALLED_WRONGLY, failureOf } from './failure.ts';
 
 function buildProgram(io: Io): Command {
@@ -116,6 +117,7 @@ function buildProgram(io: Io): Command {
     bottlerocketWavesCommand(io),
     bottlerocketDecideCommand(io),
   ]);
+  program.addCommand(completionCommand(io));
   configure(program, io);
   return program;
 }
