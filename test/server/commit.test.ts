@@ -364,7 +364,7 @@ describe('POST /api/v1/repository/commit', () => {
         const { timestamp } = await snapshotOf(inner);
         storage.crashAt(n, phase);
         const died = await post(dying, order);
-        expect([died.status, died.headers['retry-after']]).toEqual([503, '5']);
+        expect([died.status, died.headers['retry-after']]).toEqual([503, '10']);
         await using next = await setup({ storage: inner });
         const isDone = n === 3 && phase === 'after';
         const answer = await post(next, order);
