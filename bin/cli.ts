@@ -9,6 +9,8 @@ import { SIMPLE_VERBS } from '../core/verb.ts';
 import { auditExportCommand } from '../repo-tools/commands/audit-export.ts';
 import { auditListCommand } from '../repo-tools/commands/audit-list.ts';
 import { auditVerifyCommand } from '../repo-tools/commands/audit-verify.ts';
+import { hostListCommand } from '../repo-tools/commands/host-list.ts';
+import { hostShowCommand } from '../repo-tools/commands/host-show.ts';
 import { bottlerocketDecideCommand } from '../repo-tools/commands/bottlerocket-decide.ts';
 import { bottlerocketWavesCommand } from '../repo-tools/commands/bottlerocket-waves.ts';
 import { keyEncryptCommand } from '../repo-tools/commands/key-encrypt.ts';
@@ -42,12 +44,14 @@ import { rolloutRollbackCommand } from '../repo-tools/commands/rollout-rollback.
 import { rolloutSimulateCommand } from '../repo-tools/commands/rollout-simulate.ts';
 import { rolloutShowCommand } from '../repo-tools/commands/rollout-show.ts';
 import { rolloutStartCommand } from '../repo-tools/commands/rollout-start.ts';
+import { rolloutWatchCommand } from '../repo-tools/commands/rollout-watch.ts';
 import { rootApplyCommand } from '../repo-tools/commands/root-apply.ts';
 import { rootCancelCommand } from '../repo-tools/commands/root-cancel.ts';
 import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
 import { rootReviewCommand } from '../repo-tools/commands/root-review.ts';
 import { rootSignCommand } from '../repo-tools/commands/root-sign.ts';
 import { serveCommand } from '../server/commands/serve.ts';
+import { completionCommand } from './completion/command.ts';
 import { CALLED_WRONGLY, failureOf } from './failure.ts';
 
 function buildProgram(io: Io): Command {
@@ -97,6 +101,7 @@ function buildProgram(io: Io): Command {
     rolloutStartCommand(io),
     rolloutListCommand(io),
     rolloutShowCommand(io),
+    rolloutWatchCommand(io),
     ...SIMPLE_VERBS.map((kind) => rolloutChangeCommand(io, kind)),
     rolloutRollbackCommand(io),
     rolloutPreviewCommand(io),
@@ -106,6 +111,10 @@ function buildProgram(io: Io): Command {
     auditListCommand(io),
     auditVerifyCommand(io),
     auditExportCommand(io),
+  ]);
+  group(program, 'host', 'the hosts that a server has seen', [
+    hostListCommand(io),
+    hostShowCommand(io),
   ]);
   program.addCommand(serveCommand(io));
   group(program, 'agent', 'the program on a host', [
@@ -118,6 +127,7 @@ function buildProgram(io: Io): Command {
     bottlerocketWavesCommand(io),
     bottlerocketDecideCommand(io),
   ]);
+  program.addCommand(completionCommand(io));
   configure(program, io);
   return program;
 }

@@ -1,4 +1,5 @@
 import { terminalSecrets } from '../adapters/terminal/ask-secret.ts';
+import { terminalConfirm } from '../adapters/terminal/confirm.ts';
 import { runCli } from './cli.ts';
 
 const stop = new AbortController();
@@ -15,6 +16,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+const terminal = { stdin: process.stdin, stderr: process.stderr, signal: stop.signal };
 process.exitCode = await runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
@@ -22,9 +24,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   now: () => new Date(),
   signal: stop.signal,
-  askSecret: terminalSecrets({
-    stdin: process.stdin,
-    stderr: process.stderr,
-    signal: stop.signal,
-  }),
+  askSecret: terminalSecrets(terminal),
+  confirm: terminalConfirm(terminal),
 });

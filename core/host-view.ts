@@ -25,7 +25,7 @@ export const hostQuerySchema = z.strictObject({
     ),
   rolloutId: name.optional(),
   /** Where the host stands in the rollout `rolloutId`. */
-  progress: z.enum(['offered', 'updated', 'failed', 'rolled-back']).optional(),
+  progress: z.enum(['offered', 'updated', 'failed', 'overdue', 'rolled-back']).optional(),
   idPrefix: name.optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   /** `next` of the page before, with the same filter. */

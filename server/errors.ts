@@ -33,6 +33,9 @@ export class RequestError extends ExpectedError<
   | 'request/cursor'
   /** As many clients as the server takes follow its events already, or it is about to stop. */
   | 'request/events'
+  | 'request/header-too-large'
+  /** The client took too long to send its request. */
+  | 'request/timeout'
 > {}
 
 /** Why a role file that was signed elsewhere is not published. */
@@ -63,6 +66,8 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'request/rejected': 409,
   'request/unknown-platform': 404,
   'request/events': 503,
+  'request/header-too-large': 431,
+  'request/timeout': 408,
   'commit/role': 400,
   'commit/not-there': 404,
   'commit/exists': 409,
@@ -101,10 +106,12 @@ const TITLES: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   409: 'Conflict',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };

@@ -3,6 +3,7 @@ import type { RequestListener, Server } from 'node:http';
 import { isIPv6 } from 'node:net';
 import type { ListenAddress } from './config.ts';
 import { ServerError } from './errors.ts';
+import { answerUnreadable } from './unreadable-request.ts';
 
 export type Listening = {
   readonly server: Server;
@@ -26,6 +27,7 @@ export function listen(app: RequestListener, { host, port }: ListenAddress): Pro
     },
     app,
   );
+  server.on('clientError', answerUnreadable);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(addressError(`${host}:${port}`, error));

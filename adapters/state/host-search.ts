@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { hostOfRow } from './hosts.ts';
 import type { Host, HostFilter, HostPage, State } from './state.ts';
 import type { Tables } from './tables.ts';
@@ -7,8 +7,9 @@ import type { Tables } from './tables.ts';
 /** Hosts that one statement reads: SQLite answers nobody else meanwhile. */
 const WINDOW = 500;
 
-/** What lies between two ids, whether it fits the filter or not. */
+/** Part of a search. */
 type HostWindow = {
+  /** Those that fit. */
   readonly hosts: readonly Host[];
   /** Where the next window begins; null if this was the last one. */
   readonly last: string | null;
@@ -22,14 +23,15 @@ export async function readWindow(
 ): Promise<HostWindow> {
   return filter.rollout === undefined
     ? readKind(db, filter, { after, size })
-    : readRollout(db, filter.rollout, { after, size, idPrefix: filter.idPrefix });
+    : readRollout(db, { ...filter, rollout: filter.rollout }, { after, size });
 }
 
 async function readKind(
   db: Kysely<Tables>,
-  { variant, arch, version, idPrefix }: HostFilter,
+  filter: HostFilter,
   { after, size }: { readonly after: string | null; readonly size: number },
 ): Promise<HostWindow> {
+  const { variant, arch, version, idPrefix } = filter;
   let query = db.selectFrom('hosts').selectAll();
   if (variant !== undefined && arch !== undefined) {
     query = query.where('variant', '=', variant).where('arch', '=', arch);
@@ -39,7 +41,7 @@ async function readKind(
   if (after !== null) query = query.where('id', '>', after);
   const rows = await query.orderBy('id').limit(size).execute();
   return windowOf(
-    rows.map(hostOfRow),
+    fitting(rows, filter),
     rows.map(({ id }) => id),
     { size, idPrefix },
   );
@@ -47,17 +49,10 @@ async function readKind(
 
 async function readRollout(
   db: Kysely<Tables>,
-  rollout: NonNullable<HostFilter['rollout']>,
-  {
-    after,
-    size,
-    idPrefix,
-  }: {
-    readonly after: string | null;
-    readonly size: number;
-    readonly idPrefix: string | undefined;
-  },
+  filter: HostFilter & { readonly rollout: NonNullable<HostFilter['rollout']> },
+  { after, size }: { readonly after: string | null; readonly size: number },
 ): Promise<HostWindow> {
+  const { rollout, idPrefix } = filter;
   let query = db
     .selectFrom('progress')
     .select(['host_id', 'progress'])
@@ -73,7 +68,7 @@ async function readRollout(
       ? []
       : await db.selectFrom('hosts').selectAll().where('id', 'in', wanted).orderBy('id').execute();
   return windowOf(
-    rows.map(hostOfRow),
+    fitting(rows, filter),
     standing.map(({ host_id }) => host_id),
     { size, idPrefix },
   );
@@ -93,18 +88,16 @@ function windowOf(
 /** Goes from window to window until the page is full, `scan` hosts were looked at, or there are no more. */
 export async function searchHosts(
   read: (from: { readonly after: string | null; readonly size: number }) => Promise<HostWindow>,
-  filter: HostFilter,
   { after, limit, scan }: Parameters<State['findHosts']>[1],
 ): Promise<HostPage> {
   const found: Host[] = [];
   let from = after;
   for (let seen = 0; seen < scan; seen += WINDOW) {
     const { hosts, last } = await read({ after: from, size: Math.min(WINDOW, scan - seen) });
-    const fitting = hosts.filter((host) => fits(host, filter));
-    const taken = fitting.slice(0, limit - found.length);
+    const taken = hosts.slice(0, limit - found.length);
     found.push(...taken);
     const isFull = found.length === limit;
-    if (isFull && (taken.length < fitting.length || last !== null)) {
+    if (isFull && (taken.length < hosts.length || last !== null)) {
       return { hosts: found, next: found.at(-1)?.id ?? null };
     }
     if (last === null) return { hosts: found, next: null };
@@ -114,15 +107,24 @@ export async function searchHosts(
   return { hosts: found, next: from };
 }
 
-function fits(host: Host, filter: HostFilter): boolean {
-  const { idPrefix = '', labels = {} } = filter;
-  return (
-    host.id.startsWith(idPrefix) &&
-    (['variant', 'arch', 'version', 'group', 'state'] as const).every(
-      (key) => filter[key] === undefined || host[key] === filter[key],
-    ) &&
-    Object.entries(labels).every(
-      ([name, value]) => Object.hasOwn(host.labels, name) && host.labels[name] === value,
-    )
+/** The rows that fit, as hosts: most rows of a large fleet do not, and reading the labels of a row is what costs. */
+function fitting(
+  rows: readonly Selectable<Tables['hosts']>[],
+  filter: HostFilter,
+): readonly Host[] {
+  const { idPrefix = '', variant, arch, version, group, state, labels = {} } = filter;
+  const wanted = Object.entries({ variant, arch, version, group_name: group, state }).filter(
+    ([, value]) => value !== undefined,
   );
+  return rows
+    .filter((row) => row.id.startsWith(idPrefix) && isSubset(wanted, row))
+    .map(hostOfRow)
+    .filter((host) => isSubset(Object.entries(labels), host.labels));
+}
+
+function isSubset(
+  entries: readonly (readonly [string, unknown])[],
+  whole: Readonly<Record<string, unknown>>,
+): boolean {
+  return entries.every(([name, value]) => Object.hasOwn(whole, name) && whole[name] === value);
 }

@@ -92,7 +92,7 @@ export class SqlState implements State {
   findHosts(filter: HostFilter, page: Parameters<State['findHosts']>[1]): Promise<HostPage> {
     const read = (from: Parameters<typeof readWindow>[2]) =>
       this.#run((db) => readWindow(db, filter, from));
-    return searchHosts(read, filter, page);
+    return searchHosts(read, page);
   }
 
   countHosts(selection: HostSelection): Promise<readonly VersionCount[]> {

@@ -1,5 +1,6 @@
 import type { openStorage } from '../storage/open.ts';
 import type { AskSecret } from './ask-secret.ts';
+import type { Confirm } from './confirm.ts';
 
 export type Output = {
   write(text: string): unknown;
@@ -23,4 +24,6 @@ export type Io = {
   readonly openStorage?: typeof openStorage | undefined;
   /** Passphrases and PINs are asked here; absent where nobody sits at a terminal. */
   readonly askSecret?: AskSecret | undefined;
+  /** Asks whether to go on; absent where nobody sits at a terminal. */
+  readonly confirm?: Confirm | undefined;
 };

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { NEEDS_REASON } from '../../core/verb.ts';
 import type { SimpleVerb } from '../../core/verb.ts';
+import { confirmImpact } from '../impact.ts';
+import type { ImpactOptions, StoppingVerb } from '../impact.ts';
 import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
@@ -24,16 +25,23 @@ export function rolloutChangeCommand(io: Io, kind: SimpleVerb): Command {
       'after',
       `\nExample:\n  tidegate rollout ${kind} 2jq9fqxk1c --reason 'boot failures in zone b' --server http://127.0.0.1:8080`,
     )
-    .action((id: string, options: TargetOptions & { readonly reason?: string }) =>
+    .action((id: string, options: TargetOptions & ImpactOptions & { readonly reason?: string }) =>
       changeRollout(io, options, {
-        verb: (control) => control.change(kind, id, options.reason ?? null),
+        verb: async (control) => {
+          if (isStopping(kind)) await confirmImpact(io, control, { ...options, verb: kind, id });
+          return control.change(kind, id, options.reason ?? null);
+        },
         lines: (view) => [rolloutLine(view)],
       }),
     );
-  if (NEEDS_REASON.includes(kind)) {
-    command.requiredOption('--reason <text>', 'why, for the history');
+  if (isStopping(kind)) {
+    command.requiredOption('--reason <text>', 'why, for the history').option('--yes', 'do not ask');
   } else {
     command.option('--reason <text>', 'why, for the history');
   }
   return addChangeOptions(command);
+}
+
+function isStopping(kind: SimpleVerb): kind is SimpleVerb & StoppingVerb {
+  return kind === 'pause' || kind === 'withdraw' || kind === 'supersede';
 }

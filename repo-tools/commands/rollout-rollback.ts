@@ -1,15 +1,14 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { readPolicyOption } from '../usage.ts';
+import { confirmImpact } from '../impact.ts';
+import type { ImpactOptions } from '../impact.ts';
 import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
 
-type Options = TargetOptions & {
-  readonly to: string;
-  readonly policy?: string;
-  readonly reason: string;
-};
+type Options = TargetOptions &
+  ImpactOptions & { readonly to: string; readonly policy?: string; readonly reason: string };
 
 export function rolloutRollbackCommand(io: Io): Command {
   const command = new Command('rollback')
@@ -18,6 +17,7 @@ export function rolloutRollbackCommand(io: Io): Command {
     .requiredOption('--to <version>', 'a version that the signed document of the release permits')
     .option('--policy <file>', 'waves in TOML in which they go back; without it all at once')
     .requiredOption('--reason <text>', 'why, for the history')
+    .option('--yes', 'do not ask')
     .addHelpText(
       'after',
       "\nExample:\n  tidegate rollout rollback 2jq9fqxk1c --to 1.0.0 --reason 'kernel panics' --storage file:repo \\\n" +
@@ -25,13 +25,12 @@ export function rolloutRollbackCommand(io: Io): Command {
     )
     .action((id: string, options: Options) =>
       changeRollout(io, options, {
-        verb: async (control) =>
-          control.rollBack({
-            rolloutId: id,
-            version: options.to,
-            policy: await readPolicyOption(io, options.policy),
-            reason: options.reason,
-          }),
+        verb: async (control) => {
+          const policy = await readPolicyOption(io, options.policy);
+          await confirmImpact(io, control, { ...options, verb: 'rollback', id });
+          const { to: version, reason } = options;
+          return control.rollBack({ rolloutId: id, version, policy, reason });
+        },
         lines: (view) => [rolloutLine(view)],
       }),
     );

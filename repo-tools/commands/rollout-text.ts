@@ -9,7 +9,7 @@ export function rolloutLine(view: RolloutView): string {
 
 /** All that is known of a rollout, line by line. */
 export function rolloutLines(view: RolloutView): readonly string[] {
-  const { counts, failures } = view;
+  const { failures } = view;
   return [
     rolloutLine(view),
     ...(view.completesAt === null
@@ -17,10 +17,7 @@ export function rolloutLines(view: RolloutView): readonly string[] {
       : [`everyone of its policy is through at ${view.completesAt}`]),
     ...gateLines(view),
     ...(view.sentBackTo === null ? [] : [`hosts that run it go back to ${view.sentBackTo}`]),
-    counts === null
-      ? 'hosts: only a server knows'
-      : `hosts: ${counts.waiting} waiting, ${counts.offered} offered, ${counts.updated} updated, ` +
-        `${counts.failed} failed, ${counts.overdue} overdue, ${counts.rolledBack} rolled back`,
+    `hosts: ${countsLine(view)}`,
     ...failures.map(
       ({ hostId, at, stage, error }) =>
         `failed: ${hostId} at ${at} in ${stage}${error === null ? '' : `: ${error}`}`,
@@ -42,6 +39,14 @@ function gateLines({ gate }: RolloutView): readonly string[] {
   if (gate === null) return [];
   const wanted = gate.waitsFor.map((one) => WAITS_FOR[one]).join(' and for ');
   return [`the gate of wave ${gate.opening + 1} waits for ${wanted}`];
+}
+
+/** What the hosts did. */
+export function countsLine({ counts }: RolloutView): string {
+  return counts === null
+    ? 'only a server knows'
+    : `${counts.waiting} waiting, ${counts.offered} offered, ${counts.updated} updated, ` +
+        `${counts.failed} failed, ${counts.overdue} overdue, ${counts.rolledBack} rolled back`;
 }
 
 function stateOf({ state, phase }: RolloutView): string {

@@ -103,6 +103,20 @@ describe('serve', () => {
     await expect(checkIn(url)).rejects.toBeDefined();
   });
 
+  it('ends the streams of events when it stops, instead of waiting for them', async () => {
+    await using folder = await serverFolder();
+    await using server = run(folder);
+    const url = await server.url;
+    const token = await readServerToken(url, server.io.env);
+    const stream = await fetch(`${url}/api/v1/events`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const text = stream.text();
+    await server.stop();
+    // A stream that is cut off is an error to its reader; this one came to its end.
+    expect(await text).toMatch(/^retry: /);
+  });
+
   it('writes down at its end whom it saw', async () => {
     await using folder = await serverFolder();
     await using server = run(folder);

@@ -13,6 +13,12 @@ export class Workplace implements AsyncDisposable {
   readonly env: Record<string, string>;
   /** Where repositories are, if not in the folder. */
   openStorage: Io['openStorage'];
+  /** Whoever sits at the terminal, if anybody does. */
+  confirm: Io['confirm'];
+  /** Told everything that a command writes to stdout, as it does; null is a pipe. */
+  terminal: ((text: string) => void) | null = null;
+  /** Asks the command under way to stop. */
+  stop = new AbortController();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -24,13 +30,20 @@ export class Workplace implements AsyncDisposable {
     const out: string[] = [];
     const err: string[] = [];
     const code = await runCli(argv, {
-      stdout: { write: (text) => out.push(text) },
+      stdout: {
+        isTTY: this.terminal !== null,
+        write: (text) => {
+          out.push(text);
+          this.terminal?.(text);
+        },
+      },
       stderr: { write: (text) => err.push(text) },
       env: this.env,
       cwd: this.folder,
       now: () => this.now,
-      signal: new AbortController().signal,
+      signal: this.stop.signal,
       openStorage: this.openStorage,
+      confirm: this.confirm,
     });
     return { code, stdout: out.join(''), stderr: err.join('') };
   }
