@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { benchHost } from './bench-fleet.ts';
 import type { HostKind } from './bench-fleet.ts';
-import { makeHosts, makeRepository, startRollout, startServer } from './bench-server.ts';
+import { makeHosts, makeRepository, startRollout, startServer, stateUrl } from './bench-server.ts';
 import { startLoad } from './load.ts';
 import type { LoadGenerator } from './load.ts';
 import { positive } from './options.ts';
@@ -86,12 +86,12 @@ async function startTargets(
     print(`writing ${count} hosts into the database`);
     await makeHosts(cwd, name, count);
   }
-  const known = stack.use(await startServer(cwd, 'known'));
+  const known = stack.use(await startServer(cwd, { state: [stateUrl('known')] }));
   await startRollout(known);
-  // Its first wave opens after a second.
-  await sleep(2000);
-  const few = stack.use(await startServer(cwd, 'few'));
-  const many = stack.use(await startServer(cwd, 'most'));
+  // Until half of the fleet is let through.
+  await sleep(2500);
+  const few = stack.use(await startServer(cwd, { state: [stateUrl('few')] }));
+  const many = stack.use(await startServer(cwd, { state: [stateUrl('most')] }));
   const answer = await answerOf(known.port);
   const bare = await startBare(cwd, stack, 'bare', answer);
   const constant = await startBare(cwd, stack, 'constant', answer);
