@@ -14,6 +14,8 @@ import { median, rounded, scratchFolder } from './runs.ts';
 const BARE = join(import.meta.dirname, 'bare-child.ts');
 const CONNECTIONS = 32;
 const FEW_HOSTS = 1000;
+/** Requests until the code of a server is compiled as well as it will be. */
+const WARM_UP = 100_000;
 const MILLION = 1_000_000;
 
 type Target = {
@@ -129,7 +131,7 @@ async function answerOf(port: number): Promise<string> {
 }
 
 async function visitAll(load: LoadGenerator, { port }: Target['server'], hosts: number) {
-  const work = { unit: 'requests', amount: Math.max(hosts, 10_000) } as const;
+  const work = { unit: 'requests', amount: Math.max(hosts, WARM_UP) } as const;
   await load.run({ port, hosts, kind: 'mix', connections: CONNECTIONS, work });
 }
 

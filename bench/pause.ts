@@ -83,8 +83,8 @@ export async function benchPause(
 }
 
 async function startS3(stack: AsyncDisposableStack): Promise<BenchStorage> {
-  const { env, storageUrl } = stack.use(await startVersitygw());
-  return { url: storageUrl('bench'), env };
+  const gateway = stack.use(await startVersitygw());
+  return { url: gateway.storageUrl('bench'), env: gateway.env };
 }
 
 /** When it first was so; asked again and again. */
