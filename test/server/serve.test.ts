@@ -121,11 +121,11 @@ describe('serve', () => {
       {
         openState: async (...args: Parameters<typeof openState>) => {
           const state = await openState(...args);
-          const recordReports = state.recordReports.bind(state);
-          state.recordReports = async (...report) => {
+          const record = state.recordReportBatch.bind(state);
+          state.recordReportBatch = async (...batch) => {
             arrived.resolve();
             await goOn.promise;
-            return recordReports(...report);
+            return record(...batch);
           };
           return state;
         },
