@@ -1,8 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openState } from '../adapters/state/open.ts';
+import { readServerToken } from '../adapters/terminal/server-record.ts';
 import { benchHost, NEW_VERSION, OLD_VERSION, PLATFORM, POLICY } from './bench-fleet.ts';
 import { measureTidegate } from './measured-process.ts';
+import type { Env } from './measured-process.ts';
 import { firstLine, SERVER_CORE, startPinned } from './pinned-process.ts';
 import type { Pinned } from './pinned-process.ts';
 
@@ -11,23 +13,32 @@ const KEY = 'file:key.pem';
 
 export type BenchServer = Pinned & {
   readonly port: number;
+  /** An operator's request. */
   readonly post: (path: string, body: object) => Promise<Response>;
 };
 
-/** A repository of two releases in `R`, by the commands that a person types. */
-export async function makeRepository(cwd: string): Promise<void> {
+/** Where the repository is. */
+export type BenchStorage = { readonly url: string; readonly env: Env };
+
+export const IN_FOLDER: BenchStorage = { url: 'file:R', env: {} };
+
+/** A repository of two releases, by the commands that a person types. */
+export async function makeRepository(
+  cwd: string,
+  { url, env }: BenchStorage = IN_FOLDER,
+): Promise<void> {
   await measureTidegate(cwd, ['key', 'new', '--type', 'ed25519', '--out', 'key.pem']);
   const platform = `${PLATFORM.variant}:${PLATFORM.arch}=${KEY}`;
-  await measureTidegate(cwd, [
-    ...['repo', 'init', 'file:R', '--single-key', KEY, '--release-key', platform],
-  ]);
+  const init = ['repo', 'init', url, '--single-key', KEY, '--release-key', platform];
+  await measureTidegate(cwd, init, env);
   await writeFile(join(cwd, 'image'), 'image');
   for (const version of [OLD_VERSION, NEW_VERSION]) {
-    await measureTidegate(cwd, [
-      ...['publish', 'file:R', '--variant', PLATFORM.variant, '--arch', PLATFORM.arch],
+    const publish = [
+      ...['publish', url, '--variant', PLATFORM.variant, '--arch', PLATFORM.arch],
       ...['--version', version, '--image', 'root=image', '--release-key', KEY],
       ...['--online-key', KEY],
-    ]);
+    ];
+    await measureTidegate(cwd, publish, env);
   }
 }
 
@@ -46,20 +57,19 @@ export async function makeHosts(cwd: string, name: string, hosts: number): Promi
   }
 }
 
-/** The real server on the repository in `R` and the database in `name`, on the core of servers. */
+/** The real server, on the core of servers. */
 export async function startServer(
   cwd: string,
-  name: string,
-  { nodeOptions = [] }: { readonly nodeOptions?: readonly string[] } = {},
+  options: { readonly state: readonly string[]; readonly storage?: BenchStorage },
 ): Promise<BenchServer> {
+  const { state, storage = IN_FOLDER } = options;
   const argv = [
-    ...nodeOptions,
-    ...[MAIN, 'serve', '--storage', 'file:R', '--online-key', KEY, '--state', stateUrl(name)],
+    ...[MAIN, 'serve', '--storage', storage.url, '--online-key', KEY, '--state', ...state],
     ...['--listen', '127.0.0.1:0', '--log-level', 'warn'],
   ];
-  const pinned = startPinned(SERVER_CORE, argv, { cwd });
+  const pinned = startPinned(SERVER_CORE, argv, { cwd, env: storage.env });
   const url = (await firstLine(pinned)).replace('listening on ', '');
-  const token = (await readFile(join(cwd, name, 'token'), 'utf8')).trim();
+  const token = await readServerToken(url, { XDG_STATE_HOME: cwd });
   return {
     ...pinned,
     port: Number(new URL(url).port),
@@ -82,6 +92,7 @@ export async function startRollout({ post }: BenchServer): Promise<string> {
   return body.id;
 }
 
-function stateUrl(name: string): string {
+/** The database in the folder `name`. */
+export function stateUrl(name: string): string {
   return `sqlite:${name}/state.db`;
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { benchHost } from './bench-fleet.ts';
 import type { HostKind } from './bench-fleet.ts';
-import { makeHosts, makeRepository, startRollout, startServer } from './bench-server.ts';
+import { makeHosts, makeRepository, startRollout, startServer, stateUrl } from './bench-server.ts';
 import { startLoad } from './load.ts';
 import type { LoadGenerator } from './load.ts';
 import { positive } from './options.ts';
@@ -14,6 +14,8 @@ import { median, rounded, scratchFolder } from './runs.ts';
 const BARE = join(import.meta.dirname, 'bare-child.ts');
 const CONNECTIONS = 32;
 const FEW_HOSTS = 1000;
+/** Requests until the code of a server is compiled as well as it will be. */
+const WARM_UP = 100_000;
 const MILLION = 1_000_000;
 
 type Target = {
@@ -86,12 +88,12 @@ async function startTargets(
     print(`writing ${count} hosts into the database`);
     await makeHosts(cwd, name, count);
   }
-  const known = stack.use(await startServer(cwd, 'known'));
+  const known = stack.use(await startServer(cwd, { state: [stateUrl('known')] }));
   await startRollout(known);
-  // Its first wave opens after a second.
-  await sleep(2000);
-  const few = stack.use(await startServer(cwd, 'few'));
-  const many = stack.use(await startServer(cwd, 'most'));
+  // Until half of the fleet is let through.
+  await sleep(2500);
+  const few = stack.use(await startServer(cwd, { state: [stateUrl('few')] }));
+  const many = stack.use(await startServer(cwd, { state: [stateUrl('most')] }));
   const answer = await answerOf(known.port);
   const bare = await startBare(cwd, stack, 'bare', answer);
   const constant = await startBare(cwd, stack, 'constant', answer);
@@ -129,7 +131,7 @@ async function answerOf(port: number): Promise<string> {
 }
 
 async function visitAll(load: LoadGenerator, { port }: Target['server'], hosts: number) {
-  const work = { unit: 'requests', amount: Math.max(hosts, 10_000) } as const;
+  const work = { unit: 'requests', amount: Math.max(hosts, WARM_UP) } as const;
   await load.run({ port, hosts, kind: 'mix', connections: CONNECTIONS, work });
 }
 

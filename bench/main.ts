@@ -1,6 +1,7 @@
-// npm run bench -- publish|check-in|reports [options]    the last line is JSON
+// npm run bench -- publish|check-in|reports|pause [options]    the last line is JSON
 import { benchCheckIn } from './check-in.ts';
 import { BenchUsageError } from './options.ts';
+import { benchPause } from './pause.ts';
 import { benchPublish } from './publish.ts';
 import { benchReports } from './reports.ts';
 
@@ -10,6 +11,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['publish', benchPublish],
   ['check-in', benchCheckIn],
   ['reports', benchReports],
+  ['pause', benchPause],
 ]);
 
 const [name = '', ...argv] = process.argv.slice(2);

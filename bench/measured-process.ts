@@ -11,9 +11,16 @@ const measuredSchema = z.object({ ms: z.number(), peakRssMiB: z.number() });
 /** `ms` is the command without the start of Node; `wholeMs` is what a person waits for. */
 export type Measured = z.infer<typeof measuredSchema> & { readonly wholeMs: number };
 
+/** Variables beside those of this process. */
+export type Env = Readonly<Record<string, string>>;
+
 /** Runs a command of tidegate in a process of its own; throws unless it exits with 0. */
-export async function measureTidegate(cwd: string, argv: readonly string[]): Promise<Measured> {
-  const { ms: wholeMs, stdout } = await measure(cwd, process.execPath, [CHILD, ...argv]);
+export async function measureTidegate(
+  cwd: string,
+  argv: readonly string[],
+  env: Env = {},
+): Promise<Measured> {
+  const { ms: wholeMs, stdout } = await measure(cwd, process.execPath, [CHILD, ...argv], env);
   return { ...measuredSchema.parse(JSON.parse(stdout)), wholeMs };
 }
 
@@ -30,9 +37,14 @@ async function measure(
   cwd: string,
   program: string,
   argv: readonly string[],
+  env: Env = {},
 ): Promise<{ readonly ms: number; readonly stdout: string }> {
   const started = performance.now();
-  const child = spawn(program, argv, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, argv, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const [out, err]: [string[], string[]] = [[], []];
   child.stdout.on('data', (chunk) => out.push(String(chunk)));
   child.stderr.on('data', (chunk) => err.push(String(chunk)));

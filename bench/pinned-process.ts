@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
+import type { Env } from './measured-process.ts';
 
 /** What is measured, and what measures it: the load generator must not take time from the server. */
 export const SERVER_CORE = 0;
@@ -19,12 +20,16 @@ export type Pinned = AsyncDisposable & { readonly child: ChildProcess; readonly 
 export function startPinned(
   core: number,
   argv: readonly string[],
-  { cwd, withIpc = false }: { readonly cwd: string; readonly withIpc?: boolean },
+  {
+    cwd,
+    env = {},
+    withIpc = false,
+  }: { readonly cwd: string; readonly env?: Env; readonly withIpc?: boolean },
 ): Pinned {
   if (availableParallelism() < 2) throw new Error('this bench needs two cores');
   const child = spawn('taskset', ['--cpu-list', String(core), process.execPath, ...argv], {
     cwd,
-    env: { ...process.env, XDG_STATE_HOME: cwd },
+    env: { ...process.env, XDG_STATE_HOME: cwd, ...env },
     stdio: ['ignore', 'pipe', 'inherit', ...(withIpc ? (['ipc'] as const) : [])],
   });
   const exit = once(child, 'exit');

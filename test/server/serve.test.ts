@@ -136,11 +136,11 @@ describe('serve', () => {
       {
         openState: async (...args: Parameters<typeof openState>) => {
           const state = await openState(...args);
-          const recordReportBatch = state.recordReportBatch.bind(state);
-          state.recordReportBatch = async (...report) => {
+          const record = state.recordReportBatch.bind(state);
+          state.recordReportBatch = async (...batch) => {
             arrived.resolve();
             await goOn.promise;
-            return recordReportBatch(...report);
+            return record(...batch);
           };
           return state;
         },
