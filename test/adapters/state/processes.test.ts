@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from '@jest/globals';
 import { openState } from '../../../adapters/state/open.ts';
-import { temporaryFolder } from './sqlite-database.ts';
+import { temporaryFolder } from './test-database.ts';
 
 const WRITER = join(import.meta.dirname, 'writer.ts');
 
