@@ -3,13 +3,12 @@ import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
 import { readRollouts } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
-import type { State, StoredVerb } from '../adapters/state/state.ts';
+import type { Replicas } from '../adapters/state/replicas.ts';
+import type { State } from '../adapters/state/state.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
-import { parseVerb } from '../core/verb-json.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
-import type { Verb } from '../core/verb.ts';
+import { catchUp, learnPending, readPending } from './catch-up.ts';
 import type { CheckInPace } from './check-in-interval.ts';
-import { ServerError } from './errors.ts';
 import { Fleet } from './fleet.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { createJobs } from './jobs/jobs.ts';
@@ -28,6 +27,8 @@ import { WriteBehind } from './write-behind.ts';
 export type ContextParts = Patience & {
   readonly storage: Storage;
   readonly state: State;
+  /** The servers on the same database. */
+  readonly replicas: Replicas;
   readonly signers: readonly Signer[];
   /** The operators' bearer token. */
   readonly token: string;
@@ -57,7 +58,7 @@ export type Context = ContextParts & {
 
 /** Reads the repository and the outbox; both must be readable, and the keys the right ones. Starts no job. */
 export async function openContext(parts: ContextParts): Promise<Context> {
-  const { storage, state, signers, expiry, now, log } = parts;
+  const { storage, state, replicas, signers, expiry, now, log } = parts;
   const { random, sleep } = parts;
   const repository = openRepository({
     storage,
@@ -66,13 +67,17 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     random,
     ...(sleep === undefined ? {} : { sleep }),
   });
+  // Before the manifest: a verb that leaves the outbox meanwhile is in the manifest then.
+  const pending = await readPending(state);
   const published = await repository.load();
   requireServerKeys(published, signers);
   const rollouts = await readRollouts(repository, published);
-  const pending = (await state.pendingVerbs()).map(readVerb);
   const fleet = new Fleet({ state: published, rollouts }, pending);
   const metrics = createMetrics({ fleet, state, now });
   const load = new LoadMeter();
+  const tellOthers = () => {
+    replicas.notify('changed');
+  };
   const link = new RepositoryLink({
     repository,
     signers,
@@ -82,10 +87,14 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     onCommit: () => {
       metrics.commits.inc();
     },
+    onOwnCommit: tellOthers,
   });
   const listing = new Listing({ fleet, link, now });
-  const commit = () => commitPending({ state, fleet, link, metrics, now, log });
+  const commit = () =>
+    commitPending({ state, fleet, link, metrics, onFinished: tellOthers, now, log });
   const jobs = createJobs({
+    replicas,
+    catchUp: () => catchUp({ state, fleet, link }),
     commitPending: commit,
     flush: () => writeBehind.flush(),
     link,
@@ -111,8 +120,10 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     link,
     now,
     log,
-    wakeOutbox: () => {
+    learnPending: () => learnPending({ state, fleet }),
+    onAccepted: () => {
       jobs.outbox.wake();
+      tellOthers();
     },
   });
   return {
@@ -127,13 +138,4 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     jobs,
     commitPending: commit,
   };
-}
-
-/** A verb that cannot be read must not be skipped: those behind it may build on it. */
-function readVerb({ id, json }: StoredVerb): Verb {
-  try {
-    return parseVerb(json);
-  } catch (cause) {
-    throw new ServerError('server/outbox', `verb ${id} of the outbox cannot be read`, { cause });
-  }
 }

@@ -31,6 +31,8 @@ export type RepositoryLinkOptions = {
   readonly now: () => Date;
   /** Called for every new published state, whoever made it. */
   readonly onCommit: () => void;
+  /** Called after it for those that this server committed. */
+  readonly onOwnCommit: () => void;
 };
 
 /**
@@ -67,7 +69,7 @@ export class RepositoryLink {
     return this.#work(async () => {
       const { repository, signers, now } = this.#options;
       const done = await commitVerbs(repository, { signers, verbs, now: now() });
-      this.#publish(done);
+      this.#publishOwn(done);
       return done.rejected;
     });
   }
@@ -82,7 +84,7 @@ export class RepositoryLink {
         rollouts: () => fleet.view.rollouts,
         now: now(),
       });
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publishOwn({ state, rollouts: await readRollouts(repository, state) });
       return { changed, snapshot: state.snapshot.version, timestamp: state.timestamp.version };
     });
   }
@@ -99,7 +101,7 @@ export class RepositoryLink {
       const { repository, signers } = this.#options;
       const edit = (before: RepositoryState) => ownRenewal(before, this.#renewalOrder());
       const state = await repository.commit({ signers, edit });
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publishOwn({ state, rollouts: await readRollouts(repository, state) });
     });
   }
 
@@ -124,6 +126,13 @@ export class RepositoryLink {
     const { fleet, onCommit } = this.#options;
     if (state.timestampEtag !== fleet.view.published.state.timestampEtag) onCommit();
     fleet.publish({ state, rollouts });
+  }
+
+  #publishOwn(published: Published): void {
+    const isNew =
+      published.state.timestampEtag !== this.#options.fleet.view.published.state.timestampEtag;
+    this.#publish(published);
+    if (isNew) this.#options.onOwnCommit();
   }
 
   #work<T>(work: () => Promise<T>): Promise<T> {

@@ -40,11 +40,13 @@ export type Order = {
 export type VerbIntakeOptions = {
   readonly state: Pick<State, 'findVerb' | 'enqueueVerb'>;
   readonly fleet: Fleet;
-  readonly link: Pick<RepositoryLink, 'findRelease'>;
+  readonly link: Pick<RepositoryLink, 'findRelease' | 'follow'>;
   readonly now: () => Date;
   readonly log: Logger;
-  /** Tells the outbox that there is something to commit. */
-  readonly wakeOutbox: () => void;
+  /** Takes over what other servers accepted. */
+  readonly learnPending: () => Promise<unknown>;
+  /** Called when there is something to commit. */
+  readonly onAccepted: () => void;
 };
 
 /** Takes operators' verbs one at a time, so that each is judged by the effect of all before it. */
@@ -62,16 +64,27 @@ export class VerbIntake {
    */
   accept(order: Order): Promise<Rollout> {
     return this.#mutex.run(async () => {
-      const known = await this.#options.state.findVerb(order.requestId);
-      const rolloutId =
-        (known === null ? this.#appliedElsewhere(order) : repeated(order, known)) ??
-        (await this.#acceptNew(order));
-      return this.#find(rolloutId);
+      await this.#options.learnPending();
+      try {
+        return await this.#acceptOnce(order);
+      } catch (error) {
+        // Another server may have committed what this one has not seen yet.
+        if (!(error instanceof RolloutError) || !(await this.#options.link.follow())) throw error;
+        return await this.#acceptOnce(order);
+      }
     });
   }
 
+  async #acceptOnce(order: Order): Promise<Rollout> {
+    const known = await this.#options.state.findVerb(order.requestId);
+    const rolloutId =
+      (known === null ? this.#appliedElsewhere(order) : repeated(order, known)) ??
+      (await this.#acceptNew(order));
+    return this.#find(rolloutId);
+  }
+
   async #acceptNew(order: Order): Promise<string> {
-    const { state, fleet, now, log, wakeOutbox } = this.#options;
+    const { state, fleet, now, log, onAccepted } = this.#options;
     const verb = await this.#verbOf(order, now());
     applyVerb(fleet.view.rollouts, verb);
     await state.enqueueVerb({ id: verb.id, json: formatVerb(verb), acceptedAt: verb.at });
@@ -80,7 +93,7 @@ export class VerbIntake {
       { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId, reason: verb.reason },
       'verb accepted',
     );
-    wakeOutbox();
+    onAccepted();
     return verb.rolloutId;
   }
 

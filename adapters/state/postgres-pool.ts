@@ -1,18 +1,13 @@
 import { Client, Pool } from 'pg';
 import type { ClientConfig } from 'pg';
+import type { PostgresTarget } from './postgres-target.ts';
 import { StateError } from './state.ts';
-
-export type PostgresTarget = {
-  readonly url: string;
-  /** The database's name in messages, without credentials. */
-  readonly source: string;
-};
 
 export type PoolLimits = {
   readonly connections: number;
   /** How long a statement waits for a lock. */
   readonly lockMs: number;
-  /** How long a statement may run; null is any time. */
+  /** How long a statement may run; null is any time, also between the statements of a transaction. */
   readonly statementMs: number | null;
 };
 
@@ -36,10 +31,13 @@ export function sessionConfig(
     keepAlive: true,
     // 0 would be for ever.
     lock_timeout: Math.max(1, Math.ceil(lockMs)),
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     ...(statementMs === null
       ? {}
-      : { statement_timeout: statementMs, query_timeout: statementMs + NETWORK_MS }),
+      : {
+          idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+          statement_timeout: statementMs,
+          query_timeout: statementMs + NETWORK_MS,
+        }),
   };
 }
 

@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import type { LoadMeter } from '../load-meter.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
+import { leads } from '../../adapters/state/replicas.ts';
+import type { Replicas } from '../../adapters/state/replicas.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
 import type { Listing } from './listing.ts';
@@ -12,6 +14,9 @@ const WRITE_BEHIND_MS = 1000;
 const LOAD_MS = 5000;
 
 export type JobsOptions = {
+  readonly replicas: Replicas;
+  /** Takes over what other servers accepted and what anybody committed. */
+  readonly catchUp: () => Promise<void>;
   readonly commitPending: () => Promise<void>;
   readonly link: RepositoryLink;
   readonly listing: Listing;
@@ -28,6 +33,7 @@ export type Jobs = ReturnType<typeof createJobs>;
 
 /** All background work; nothing runs before `start`. */
 export function createJobs(options: JobsOptions) {
+  const { replicas } = options;
   const job = (name: string, everyMs: number, run: () => Promise<unknown>) =>
     new Job({
       name,
@@ -41,13 +47,23 @@ export function createJobs(options: JobsOptions) {
       },
       startTimer: options.startTimer,
     });
-  const outbox = job('outbox', OUTBOX_MS, options.commitPending);
+  /** A job of which one server on a database is enough; the others wait until they lead. */
+  const led = (name: string, everyMs: number, run: () => Promise<unknown>) =>
+    job(name, everyMs, async () => {
+      if (leads(replicas)) await run();
+    });
+  const outbox = led('outbox', OUTBOX_MS, options.commitPending);
   const writeBehind = job('write-behind', WRITE_BEHIND_MS, options.flush);
+  const follow = job('follow', options.followMs, async () => {
+    await options.catchUp();
+    // What other servers accepted is committed by the one that leads.
+    outbox.wake();
+  });
+  const ofLeader = [outbox, led('listing', LISTING_MS, () => options.listing.tick())];
   const all = [
-    outbox,
+    ...ofLeader,
     writeBehind,
-    job('follow', options.followMs, () => options.link.follow()),
-    job('listing', LISTING_MS, () => options.listing.tick()),
+    follow,
     job('load', LOAD_MS, async () => {
       options.load.sample();
     }),
@@ -58,6 +74,15 @@ export function createJobs(options: JobsOptions) {
     start: () => {
       all.forEach((one) => {
         one.start();
+      });
+      replicas.start({
+        onNews: () => {
+          follow.wake();
+        },
+        onLead: (isLeader) => {
+          options.log.info({}, isLeader ? 'leading' : 'not leading any more');
+          if (isLeader) ofLeader.forEach((one) => one.wake());
+        },
       });
     },
     stop: async () => {
