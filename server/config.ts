@@ -27,6 +27,7 @@ export type ServeOptions = {
   readonly storage: string;
   readonly onlineKey: readonly string[];
   readonly state: string;
+  readonly tokenFile?: string | undefined;
   readonly listen: string;
   readonly checkInInterval?: string | undefined;
   readonly followInterval: string;
@@ -73,7 +74,7 @@ export function configOf(options: ServeOptions, cwd: string): ServerConfig {
     listen,
     pace: paceOf(options.checkInInterval),
     followMs: intervalOf('--follow-interval', options.followInterval),
-    tokenFile: tokenFileOf(options.state, cwd),
+    tokenFile: tokenFileOf(options, cwd),
     logLevel: logLevelOf(options.logLevel),
   };
 }
@@ -120,12 +121,21 @@ function intervalOf(option: string, text: string): number {
   return ms;
 }
 
-function tokenFileOf(state: string, cwd: string): string {
+function tokenFileOf({ state, tokenFile }: ServeOptions, cwd: string): string {
   const [, path] = /^sqlite:(.+)$/s.exec(state) ?? [];
-  if (path === undefined || path === ':memory:') {
+  const isServer = /^postgres(?:ql)?:/.test(state);
+  if (!isServer && (path === undefined || path === ':memory:')) {
     throw new ServeUsageError(
       'usage/state',
-      `--state must be a file like sqlite:state.db: it holds what must outlive the server`,
+      '--state must be a file like sqlite:state.db, or postgres://…: it holds what must outlive the server',
+    );
+  }
+  if (tokenFile !== undefined) return resolve(cwd, tokenFile);
+  if (path === undefined) {
+    throw new ServeUsageError(
+      'usage/state',
+      "--state postgres://… needs --token-file, the place of the operators' token, as well",
+      { hints: ['servers that share a database should be given the same token'] },
     );
   }
   return join(dirname(resolve(cwd, path)), 'token');

@@ -4,15 +4,14 @@ import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
 import { readManifest } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
-import type { State, StoredVerb } from '../adapters/state/state.ts';
+import type { Replicas } from '../adapters/state/replicas.ts';
+import type { State } from '../adapters/state/state.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
-import { parseVerb } from '../core/verb-json.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
-import type { Verb } from '../core/verb.ts';
 import { openAuditTrail } from './audit-trail.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { catchUp, learnPending, readPending } from './catch-up.ts';
 import type { CheckInPace } from './check-in-interval.ts';
-import { ServerError } from './errors.ts';
 import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
 import { judgeRollouts } from './jobs/gates.ts';
@@ -36,6 +35,8 @@ import { WriteBehind } from './write-behind.ts';
 export type ContextParts = Patience & {
   readonly storage: Storage;
   readonly state: State;
+  /** The servers on the same database. */
+  readonly replicas: Replicas;
   readonly signers: readonly Signer[];
   /** The operators' bearer token. */
   readonly token: string;
@@ -71,7 +72,7 @@ export type Context = ContextParts & {
 
 /** Reads the repository and the outbox; both must be readable, and the keys the right ones. Starts no job. */
 export async function openContext(parts: ContextParts): Promise<Context> {
-  const { storage, state, signers, expiry, now, log } = parts;
+  const { storage, state, replicas, signers, expiry, now, log } = parts;
   const { random, sleep } = parts;
   const repository = openRepository({
     storage,
@@ -80,10 +81,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     random,
     ...(sleep === undefined ? {} : { sleep }),
   });
+  // Before the manifest: a verb that leaves the outbox meanwhile is in the manifest then.
+  const pending = await readPending(state);
   const published = await repository.load();
   requireServerKeys(published, signers);
   const manifest = await readManifest(repository, published);
-  const pending = (await state.pendingVerbs()).map(readVerb);
   const events = new EventLog({ epoch: randomUUID().slice(0, 8) });
   const fleet = new Fleet({ state: published, ...manifest }, pending, (before, after) => {
     publishChanges(events, before, after);
@@ -99,6 +101,9 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   });
   const metrics = createMetrics({ fleet, state, now });
   const load = new LoadMeter();
+  const tellOthers = () => {
+    replicas.notify('changed');
+  };
   const link = new RepositoryLink({
     repository,
     signers,
@@ -109,11 +114,15 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     onCommit: () => {
       metrics.commits.inc();
     },
+    onOwnCommit: tellOthers,
   });
   const listing = new Listing({ fleet, link, now });
-  const commit = () => commitPending({ state, fleet, link, metrics, now, log });
+  const commit = () =>
+    commitPending({ state, fleet, link, metrics, onFinished: tellOthers, now, log });
   const judge = () => judgeRollouts({ state, fleet, intake, writeBehind, now });
   const jobs = createJobs({
+    replicas,
+    catchUp: () => catchUp({ state, fleet, link }),
     commitPending: commit,
     flush: () => writeBehind.flush(),
     judge,
@@ -142,8 +151,10 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     link,
     now,
     log,
-    wakeOutbox: () => {
+    learnPending: () => learnPending({ state, fleet }),
+    onAccepted: () => {
       jobs.outbox.wake();
+      tellOthers();
     },
   });
   return {
@@ -163,13 +174,4 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     commitPending: commit,
     judge,
   };
-}
-
-/** A verb that cannot be read must not be skipped: those behind it may build on it. */
-function readVerb({ id, json }: StoredVerb): Verb {
-  try {
-    return parseVerb(json);
-  } catch (cause) {
-    throw new ServerError('server/outbox', `verb ${id} of the outbox cannot be read`, { cause });
-  }
 }

@@ -71,7 +71,16 @@ export class Fleet {
 
   /** A verb became durable. */
   accept(verb: Verb): void {
+    if (this.#view.pending.some(({ id }) => id === verb.id)) return;
     this.#replace(this.#view.published, [...this.#view.pending, verb]);
+  }
+
+  /** Verbs that are durable, perhaps accepted by another server, in the order of acceptance. */
+  learn(durable: readonly Verb[]): void {
+    const known = new Set(durable.map(({ id }) => id));
+    // Those that the list does not name were accepted after it was read, or are finished.
+    const others = this.#view.pending.filter(({ id }) => !known.has(id));
+    this.#replace(this.#view.published, [...durable, ...others]);
   }
 
   /** A verb was committed or rejected for good. */

@@ -3,6 +3,7 @@ import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
+import type { Replicas, ReplicaStatus } from '../adapters/state/replicas.ts';
 import type { State } from '../adapters/state/state.ts';
 import type { Fleet } from './fleet.ts';
 import { dueForPeople } from './renewal.ts';
@@ -16,6 +17,7 @@ export const readinessSchema = z.object({
   ready: z.boolean(),
   checks: z.object({
     database: checkSchema,
+    replicas: checkSchema,
     storage: checkSchema,
     outbox: checkSchema,
     timestamp: checkSchema,
@@ -30,6 +32,7 @@ const OUTBOX_PATIENCE_MS = 30_000;
 /** Whether all is well, and what is not; polls are answered in any case. */
 export async function readinessOf(options: {
   readonly state: Pick<State, 'pendingVerbs'>;
+  readonly replicas: Pick<Replicas, 'status'>;
   readonly fleet: Fleet;
   readonly link: Pick<RepositoryLink, 'contact'>;
   readonly signers: readonly Signer[];
@@ -39,6 +42,7 @@ export async function readinessOf(options: {
   const { state, fleet, link, now } = options;
   const checks = {
     database: await databaseCheck(state),
+    replicas: replicasCheck(options.replicas),
     storage: storageCheck(link),
     outbox: outboxCheck(fleet, now),
     timestamp: timestampCheck(fleet, now),
@@ -54,6 +58,17 @@ async function databaseCheck(state: Pick<State, 'pendingVerbs'>): Promise<Check>
   } catch (error) {
     return { ok: false, detail: describe(error) };
   }
+}
+
+const REPLICA_DETAILS: Readonly<Record<ReplicaStatus, string>> = {
+  alone: 'no other server shares the database',
+  leads: 'this server leads',
+  follows: 'another server leads',
+  disconnected: 'the session that hears of other servers is lost',
+};
+
+function replicasCheck({ status }: Pick<Replicas, 'status'>): Check {
+  return { ok: status !== 'disconnected', detail: REPLICA_DETAILS[status] };
 }
 
 function storageCheck({ contact }: Pick<RepositoryLink, 'contact'>): Check {

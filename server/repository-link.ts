@@ -33,6 +33,8 @@ export type RepositoryLinkOptions = {
   readonly now: () => Date;
   /** Called for every new published state, whoever made it. */
   readonly onCommit: () => void;
+  /** Called after it for those that this server committed. */
+  readonly onOwnCommit: () => void;
 };
 
 /**
@@ -70,7 +72,7 @@ export class RepositoryLink {
       const { repository, signers, now, trail } = this.#options;
       const auditHead = await trail.headToSign();
       const done = await commitVerbs(repository, { signers, verbs, now: now(), auditHead });
-      this.#publish(done);
+      this.#publishOwn(done);
       return done;
     });
   }
@@ -85,7 +87,7 @@ export class RepositoryLink {
         rollouts: () => fleet.view.rollouts,
         now: now(),
       });
-      this.#publish({ state, ...(await readManifest(repository, state)) });
+      this.#publishOwn({ state, ...(await readManifest(repository, state)) });
       return { changed, snapshot: state.snapshot.version, timestamp: state.timestamp.version };
     });
   }
@@ -102,7 +104,7 @@ export class RepositoryLink {
       const { repository, signers } = this.#options;
       const edit = (before: RepositoryState) => ownRenewal(before, this.#renewalOrder());
       const state = await repository.commit({ signers, edit });
-      this.#publish({ state, ...(await readManifest(repository, state)) });
+      this.#publishOwn({ state, ...(await readManifest(repository, state)) });
     });
   }
 
@@ -128,6 +130,13 @@ export class RepositoryLink {
     if (state.timestampEtag !== fleet.view.published.state.timestampEtag) onCommit();
     trail.observe(fleet.view.published.rollouts, rollouts);
     fleet.publish({ state, rollouts, auditHead });
+  }
+
+  #publishOwn(published: Published): void {
+    const isNew =
+      published.state.timestampEtag !== this.#options.fleet.view.published.state.timestampEtag;
+    this.#publish(published);
+    if (isNew) this.#options.onOwnCommit();
   }
 
   #work<T>(work: () => Promise<T>): Promise<T> {

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { openSigner } from '../adapters/signing/open.ts';
-import { openState } from '../adapters/state/open.ts';
+import { openReplicas, openState } from '../adapters/state/open.ts';
+import { leads } from '../adapters/state/replicas.ts';
 import { openStorage } from '../adapters/storage/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
 import { writeServerRecord } from '../adapters/terminal/server-record.ts';
@@ -47,9 +48,11 @@ export async function serve(
     await openers.openStorage(options.storage, { access: 'write', cwd, env }),
   );
   const state = opened.use(await openers.openState(options.state, { cwd }));
+  const replicas = opened.use(openReplicas(options.state));
   const context = await openContext({
     storage,
     state,
+    replicas,
     signers,
     token: await ensureToken(config.tokenFile),
     pace: config.pace,
@@ -74,11 +77,12 @@ export async function serve(
 }
 
 /** Nothing that is lost here was acknowledged; it is only cheaper to write it now than to learn it again. */
-async function finish({ jobs, writeBehind, commitPending, trail, log }: Context): Promise<void> {
+async function finish(context: Context): Promise<void> {
+  const { jobs, replicas, writeBehind, commitPending, trail, log } = context;
   const work = async () => {
     await jobs.stop();
     await writeBehind.flush();
-    await commitPending();
+    if (leads(replicas)) await commitPending();
     await trail.flush();
   };
   const limit = new AbortController();

@@ -50,11 +50,13 @@ const SERVER = 'server';
 export type VerbIntakeOptions = {
   readonly state: Pick<State, 'findVerb' | 'enqueueVerb'>;
   readonly fleet: Fleet;
-  readonly link: Pick<RepositoryLink, 'findRelease'>;
+  readonly link: Pick<RepositoryLink, 'findRelease' | 'follow'>;
   readonly now: () => Date;
   readonly log: Logger;
-  /** Tells the outbox that there is something to commit. */
-  readonly wakeOutbox: () => void;
+  /** Takes over what other servers accepted. */
+  readonly learnPending: () => Promise<unknown>;
+  /** Called when there is something to commit. */
+  readonly onAccepted: () => void;
 };
 
 /** Takes operators' verbs one at a time, so that each is judged by the effect of all before it. */
@@ -72,11 +74,14 @@ export class VerbIntake {
    */
   accept(order: Order): Promise<Rollout> {
     return this.#mutex.run(async () => {
-      const known = await this.#options.state.findVerb(order.requestId);
-      const rolloutId =
-        (known === null ? this.#appliedElsewhere(order) : repeated(order, known)) ??
-        (await this.#acceptNew(order));
-      return this.#find(rolloutId);
+      await this.#options.learnPending();
+      try {
+        return await this.#acceptOnce(order);
+      } catch (error) {
+        // Another server may have committed what this one has not seen yet.
+        if (!(error instanceof RolloutError) || !(await this.#options.link.follow())) throw error;
+        return await this.#acceptOnce(order);
+      }
     });
   }
 
@@ -116,12 +121,20 @@ export class VerbIntake {
     }
   }
 
+  async #acceptOnce(order: Order): Promise<Rollout> {
+    const known = await this.#options.state.findVerb(order.requestId);
+    const rolloutId =
+      (known === null ? this.#appliedElsewhere(order) : repeated(order, known)) ??
+      (await this.#acceptNew(order));
+    return this.#find(rolloutId);
+  }
+
   async #acceptNew(order: Order): Promise<string> {
     return this.#take(await this.#verbOf(order, this.#options.now()));
   }
 
   async #take(verb: Verb): Promise<string> {
-    const { state, fleet, log, wakeOutbox } = this.#options;
+    const { state, fleet, log, onAccepted } = this.#options;
     const before = fleet.view.rollouts;
     const change = rolloutChange(verb, before, applyVerb(before, verb));
     await state.enqueueVerb(
@@ -133,7 +146,7 @@ export class VerbIntake {
       { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId, reason: verb.reason },
       'verb accepted',
     );
-    wakeOutbox();
+    onAccepted();
     return verb.rolloutId;
   }
 

@@ -50,7 +50,10 @@ const HISTORY = {
   migrationLockTableName: 'tidegate_migration_lock',
 };
 
-async function appliedMigrations(transaction: Transaction<Tables>): Promise<readonly string[]> {
+/** In the order of their names. */
+export async function appliedMigrations(
+  transaction: Transaction<Tables>,
+): Promise<readonly string[]> {
   const rows = await transaction
     .withTables<{ tidegate_migration: { name: string } }>()
     .selectFrom('tidegate_migration')

@@ -40,6 +40,8 @@ import {
 export type SqlStateOptions = {
   /** Owned by the state from now on. */
   readonly db: Kysely<Tables>;
+  /** Another way into the same database, used for the migrations only; `db` by default. */
+  readonly schema?: Kysely<Tables>;
   /** The database's name in messages, without credentials. */
   readonly source: string;
   readonly translate: TranslateError;
@@ -54,6 +56,7 @@ export class SqlState implements State {
   readonly instanceId: string;
   readonly #options: SqlStateOptions;
   readonly #underWay = new Set<Promise<unknown>>();
+  #lastWriter: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   private constructor(instanceId: string, options: SqlStateOptions) {
@@ -62,10 +65,10 @@ export class SqlState implements State {
   }
 
   static async open(options: SqlStateOptions): Promise<SqlState> {
-    const { db, source } = options;
+    const { db, schema = db, source } = options;
     const instanceId = await attempt(
       () =>
-        inTransaction(db, async (transaction) => {
+        inTransaction(schema, async (transaction) => {
           await migrate(transaction, source);
           return instanceIdOf(transaction);
         }),
@@ -203,8 +206,13 @@ export class SqlState implements State {
     }
   }
 
+  // Writers wait for each other here, so that they leave the connections of an engine that has several to readers.
   #change<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
-    return this.#run((db) => inTransaction(db, work));
+    return this.#run((db) => {
+      const turn = this.#lastWriter.then(() => inTransaction(db, work));
+      this.#lastWriter = turn.catch(() => {});
+      return turn;
+    });
   }
 
   async #run<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
@@ -220,12 +228,12 @@ export class SqlState implements State {
   }
 }
 
-// SQLite has no other level; engines that have must be told, since the work reads before it writes.
+// Every dialect lets one writer in at a time, before it reads, since the work reads what it builds on.
 function inTransaction<T>(
   db: Kysely<Tables>,
   work: (transaction: Transaction<Tables>) => Promise<T>,
 ): Promise<T> {
-  return db.transaction().setIsolationLevel('serializable').execute(work);
+  return db.transaction().execute(work);
 }
 
 async function instanceIdOf(transaction: Transaction<Tables>): Promise<string> {

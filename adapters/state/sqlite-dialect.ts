@@ -6,6 +6,7 @@ import type {
   Driver,
   SqliteDatabase,
   SqliteStatement,
+  TransactionSettings,
 } from 'kysely';
 
 /** Texts of statements are few, except that batches come in many lengths: keep the most recently used. */
@@ -71,8 +72,12 @@ class NodeSqliteDriver extends SqliteDriver {
 
   // A deferred transaction that reads before it writes fails in its middle when another process wrote in between, and
   // must start again. With the write lock taken first, it waits at its beginning or not at all.
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    settings?: TransactionSettings,
+  ): Promise<void> {
+    const begin = settings?.accessMode === 'read only' ? 'begin deferred' : 'begin immediate';
+    await connection.executeQuery(CompiledQuery.raw(begin));
   }
 
   // SQLite itself rolls back on some errors (disk full, input/output); a second rollback would hide them.

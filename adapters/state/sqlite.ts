@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises';
+import { access, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
@@ -6,7 +6,9 @@ import { attempt } from './attempt.ts';
 import { SqlState } from './sql-state.ts';
 import { NodeSqliteDialect } from './sqlite-dialect.ts';
 import { translateFileError, translateSqliteError } from './sqlite-errors.ts';
+import { StateError } from './state.ts';
 import type { State } from './state.ts';
+import type { StateTables } from './state-tables.ts';
 import type { Tables } from './tables.ts';
 
 const IN_MEMORY = ':memory:';
@@ -23,6 +25,22 @@ export async function openSqlite(
     waitMs,
   });
   return stateOn(database, { source, waitMs });
+}
+
+/** The tables of a database whose file exists. */
+export async function openSqliteTables(file: string, source: string): Promise<StateTables> {
+  const translate = (error: unknown) => translateSqliteError(error, source);
+  const exists = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) throw new StateError('state/url', `${source} is not there`);
+  const database = await attempt(() => Promise.resolve().then(() => connect(file)), {
+    translate,
+    waitMs: 0,
+  });
+  const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
+  return { db, source, translate, [Symbol.asyncDispose]: () => db.destroy() };
 }
 
 /** The state in an open SQLite database, which is closed with it, or at once if it cannot be used. */

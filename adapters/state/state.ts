@@ -20,7 +20,11 @@ export type StateErrorCode =
   /** A verb of this id exists with another content. */
   | 'state/conflict'
   /** No verb has this id. */
-  | 'state/not-there';
+  | 'state/not-there'
+  /** A state is imported into an empty one only. */
+  | 'state/not-empty'
+  /** The file is not an exported state, or not as it was written. */
+  | 'state/export';
 
 export class StateError extends ExpectedError<StateErrorCode> {}
 

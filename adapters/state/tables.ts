@@ -76,3 +76,14 @@ export type Tables = {
     hash: string;
   };
 };
+
+/** What tells the rows of each table apart, and orders them in an export. */
+export const TABLE_KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
+  meta: ['name'],
+  hosts: ['id'],
+  reports: ['host_id', 'id'],
+  progress: ['rollout_id', 'host_id'],
+  rollout_counts: ['rollout_id'],
+  verbs: ['sequence'],
+  audit: ['sequence'],
+};

@@ -25,7 +25,7 @@ export async function insertVerb(
     .insertInto('verbs')
     .values({
       id: verb.id,
-      // Not the engine's own counter: transactions are serializable, so this leaves no gaps and no order to doubt.
+      // Not the engine's own counter: transactions that write run one at a time, so this leaves no gaps and no order to doubt.
       sequence: (last ?? 0) + 1,
       json: verb.json,
       accepted_at: verb.acceptedAt.getTime(),

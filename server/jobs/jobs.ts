@@ -3,6 +3,8 @@ import type { EventLog } from '../event-log.ts';
 import type { LoadMeter } from '../load-meter.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
+import { leads } from '../../adapters/state/replicas.ts';
+import type { Replicas } from '../../adapters/state/replicas.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
 import type { Listing } from './listing.ts';
@@ -15,6 +17,9 @@ const GATES_MS = 5000;
 const AUDIT_MS = 60_000;
 
 export type JobsOptions = {
+  readonly replicas: Replicas;
+  /** Takes over what other servers accepted and what anybody committed. */
+  readonly catchUp: () => Promise<void>;
   readonly commitPending: () => Promise<void>;
   readonly link: RepositoryLink;
   readonly listing: Listing;
@@ -36,6 +41,7 @@ export type Jobs = ReturnType<typeof createJobs>;
 
 /** All background work; nothing runs before `start`. */
 export function createJobs(options: JobsOptions) {
+  const { replicas } = options;
   const job = (name: string, everyMs: number, run: () => Promise<unknown>) =>
     new Job({
       name,
@@ -53,17 +59,26 @@ export function createJobs(options: JobsOptions) {
       },
       startTimer: options.startTimer,
     });
-  const outbox = job('outbox', OUTBOX_MS, options.commitPending);
+  /** A job of which one server on a database is enough; the others wait until they lead. */
+  const led = (name: string, everyMs: number, run: () => Promise<unknown>) =>
+    job(name, everyMs, async () => {
+      if (leads(replicas)) await run();
+    });
+  const outbox = led('outbox', OUTBOX_MS, options.commitPending);
   const writeBehind = job('write-behind', WRITE_BEHIND_MS, options.flush);
-  const gates = job('gates', GATES_MS, options.judge);
+  const gates = led('gates', GATES_MS, options.judge);
   const audit = job('audit', AUDIT_MS, options.recordFound);
+  const follow = job('follow', options.followMs, async () => {
+    await options.catchUp();
+    // What other servers accepted is committed by the one that leads.
+    outbox.wake();
+  });
+  const ofLeader = [outbox, gates, led('listing', LISTING_MS, () => options.listing.tick())];
   const all = [
-    outbox,
+    ...ofLeader,
     writeBehind,
-    gates,
     audit,
-    job('follow', options.followMs, () => options.link.follow()),
-    job('listing', LISTING_MS, () => options.listing.tick()),
+    follow,
     job('load', LOAD_MS, async () => {
       options.load.sample();
     }),
@@ -76,6 +91,15 @@ export function createJobs(options: JobsOptions) {
     start: () => {
       all.forEach((one) => {
         one.start();
+      });
+      replicas.start({
+        onNews: () => {
+          follow.wake();
+        },
+        onLead: (isLeader) => {
+          options.log.info({}, isLeader ? 'leading' : 'not leading any more');
+          if (isLeader) ofLeader.forEach((one) => one.wake());
+        },
       });
     },
     stop: async () => {

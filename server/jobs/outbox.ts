@@ -10,6 +10,8 @@ export type OutboxOptions = {
   readonly fleet: Fleet;
   readonly link: RepositoryLink;
   readonly metrics: Pick<Metrics, 'verbs'>;
+  /** Called when verbs have left the outbox. */
+  readonly onFinished: () => void;
   readonly now: () => Date;
   readonly log: Logger;
 };
@@ -19,7 +21,7 @@ export type OutboxOptions = {
  * again: a verb that the manifest holds already changes nothing.
  */
 export async function commitPending(options: OutboxOptions): Promise<void> {
-  const { state, fleet, link, metrics, now, log } = options;
+  const { state, fleet, link, metrics, onFinished, now, log } = options;
   const verbs = fleet.view.pending;
   if (verbs.length === 0) return;
   const { rejected, changes } = await link.commit(verbs);
@@ -39,4 +41,5 @@ export async function commitPending(options: OutboxOptions): Promise<void> {
     if (error === undefined) log.info(event, 'verb committed');
     else log.error({ ...event, code: error.code, why: error.message }, 'verb rejected');
   }
+  onFinished();
 }

@@ -63,6 +63,14 @@ describe('configOf', () => {
     });
   });
 
+  it.each(['sqlite:S/state.db', 'postgres://a/b', 'postgresql://a/b'])(
+    'keeps the token where it is told to, with the state in %s',
+    (state) => {
+      const { tokenFile } = configOf({ ...OPTIONS, state, tokenFile: 'T/token' }, '/srv');
+      expect(tokenFile).toBe('/srv/T/token');
+    },
+  );
+
   it.each(['0.0.0.0:8080', '[::]:8080', '10.0.0.1:8080', 'updates.example:8080'])(
     'refuses %s unless it is told to',
     (listen) => {
@@ -76,7 +84,16 @@ describe('configOf', () => {
 
   it.each([
     { case: 'a state in memory', change: { state: 'sqlite::memory:' }, code: 'usage/state' },
-    { case: 'another engine', change: { state: 'postgres://a/b' }, code: 'usage/state' },
+    {
+      case: 'another engine',
+      change: { state: 'mysql://a/b', tokenFile: 't' },
+      code: 'usage/state',
+    },
+    {
+      case: 'PostgreSQL without a token file',
+      change: { state: 'postgres://a/b' },
+      code: 'usage/state',
+    },
     { case: 'no duration', change: { checkInInterval: '5' }, code: 'duration/invalid' },
     { case: 'no time', change: { checkInInterval: '0 seconds' }, code: 'usage/interval' },
     { case: 'two days', change: { checkInInterval: '2 days' }, code: 'usage/interval' },

@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
+import { aloneReplicas } from '../../adapters/state/replicas.ts';
 import { openState } from '../../adapters/state/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import { verifyChain } from '../../core/audit.ts';
@@ -24,6 +25,7 @@ async function restarted({ path }: ServerFolder) {
   const context = await openContext({
     storage,
     state,
+    replicas: aloneReplicas(),
     signers: [await exampleSigner('online')],
     token: TOKEN,
     pace: { minMs: 1000, maxMs: 1000 },

@@ -20,10 +20,16 @@ export async function serverFolder(): Promise<ServerFolder> {
   };
 }
 
-/** Starts `serve-child.ts` and waits until it listens. */
-export async function startServer({ path }: ServerFolder, point: string) {
+export type RunningServer = Awaited<ReturnType<typeof startServer>>;
+
+/** Starts `serve-child.ts` and waits until it listens. `options` are those of `serve` that are not the usual ones. */
+export async function startServer(
+  { path }: ServerFolder,
+  point: string,
+  options: Readonly<Record<string, string>> = {},
+) {
   const script = new URL('serve-child.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, path, point], {
+  const child = spawn(process.execPath, [script, path, point, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const errors: string[] = [];
@@ -33,12 +39,13 @@ export async function startServer({ path }: ServerFolder, point: string) {
     firstLine(child.stdout),
     exit.then(() => Promise.reject(new Error(`the server ended: ${errors.join('')}`))),
   ]);
-  const token = (await readFile(join(path, 'S', 'token'), 'utf8')).trim();
+  const token = (await readFile(join(path, options['tokenFile'] ?? 'S/token'), 'utf8')).trim();
   return {
     url: url.replace('listening on ', ''),
     exit,
     terminate: () => child.kill('SIGTERM'),
     kill: () => child.kill('SIGKILL'),
+    get: (route: string) => fetch(url.replace('listening on ', '') + route),
     post: (route: string, body: object) =>
       fetch(url.replace('listening on ', '') + route, {
         method: 'POST',

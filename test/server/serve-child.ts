@@ -1,13 +1,15 @@
+import { z } from 'zod';
 import { openState } from '../../adapters/state/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import { serve } from '../../server/serve.ts';
 
 /**
  * A real server in a process of its own that kills itself at a named point: `<method>-<before|after>`, where `put1`, `put2`, …
- * are the puts after a verb was made durable, and `early1`, `early2`, … those
- * before. Arguments: the folder with R and S, and the point (`never` for none).
+ * are the puts after a verb was made durable or found in the outbox, and `early1`, `early2`, … those before. Arguments: the
+ * folder with R and S, the point (`never` for none), and options of `serve` other than the usual as JSON.
  */
-const [folder = '', point = ''] = process.argv.slice(2);
+const [folder = '', point = '', change = '{}'] = process.argv.slice(2);
+const changed = z.record(z.string(), z.string()).parse(JSON.parse(change));
 const stop = new AbortController();
 process.once('SIGTERM', () => {
   stop.abort();
@@ -46,6 +48,7 @@ function mortal<T extends object>(inner: T): T {
         const name = nameOf(key);
         await dieAt(`${name}-before`);
         const result = await call(args);
+        if (name === 'pendingVerbs' && Array.isArray(result) && result.length > 0) isDurable = true;
         await dieAt(`${name}-after`);
         return result;
       };
@@ -69,6 +72,7 @@ await serve(
     listen: '127.0.0.1:0',
     followInterval: '5 seconds',
     logLevel: 'info',
+    ...changed,
   },
   {
     openStorage: async (url, options) => mortal(await openStorage(url, options)),

@@ -6,6 +6,7 @@ import request from 'supertest';
 import { openRepository } from '../../adapters/repository/repository.ts';
 import type { Repository } from '../../adapters/repository/repository.ts';
 import { commitVerbs, readRollouts } from '../../adapters/repository/rollouts.ts';
+import { aloneReplicas } from '../../adapters/state/replicas.ts';
 import { openState } from '../../adapters/state/open.ts';
 import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
@@ -86,6 +87,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
   const parts: ContextParts = {
     storage,
     state,
+    replicas: aloneReplicas(),
     signers: [signers.online],
     token: TOKEN,
     pace: { minMs: 60_000, maxMs: 900_000 },

@@ -3,10 +3,10 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 
 const BUCKET = 'tidegate-test';
 const ACCESS_KEY = 'test-access-key';
@@ -85,16 +85,6 @@ export async function startVersitygw(): Promise<Versitygw> {
     kill: () => stop('SIGKILL'),
     [Symbol.asyncDispose]: dispose,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
 }
 
 async function untilHealthy(url: string, child: ChildProcess): Promise<void> {

@@ -10,11 +10,13 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { openState } from '../../../adapters/state/open.ts';
 import { stateOn } from '../../../adapters/state/sqlite.ts';
+import { freePort } from '../../support/free-port.ts';
 import { at, host, report } from './samples.ts';
-import { temporaryFolder } from './sqlite-database.ts';
+import { temporaryFolder } from './test-database.ts';
 
 const URL = 'sqlite:S/state.db';
 
@@ -46,8 +48,9 @@ async function asNobody(work: () => Promise<void>): Promise<void> {
 
 describe('openState', () => {
   it.each([
-    { case: 'an engine that is to come', url: 'postgres://tide:secret@127.0.0.1/tide' },
-    { case: 'an engine that is to come, by its long name', url: 'postgresql://127.0.0.1/tide' },
+    { case: 'a server whose port is no number', url: 'postgres://tide:secret@127.0.0.1:x/tide' },
+    { case: 'a server by the long name of its engine', url: 'postgresql://127.0.0.1:x/tide' },
+    { case: 'certificates that are not there', url: 'postgres://h/d?sslrootcert=/no/such/file' },
     { case: 'an unknown engine', url: 'mysql://127.0.0.1/tide' },
     { case: 'a bare path', url: 'S/state.db' },
     { case: 'nothing', url: '' },
@@ -65,16 +68,26 @@ describe('openState', () => {
     expect(await readdir(folder.path)).toEqual(['file', 'folder']);
   });
 
-  it.each(['postgres', 'POSTGRES', 'mysql'])(
-    'keeps the password of a %s URL out of the message',
-    async (scheme) => {
-      const refused = openState(`${scheme}://tide:secret@127.0.0.1/tide`, { cwd: '/' });
-      await expect(refused).rejects.toMatchObject({
-        code: 'state/url',
-        message: expect.not.stringContaining('secret'),
-      });
-    },
-  );
+  it.each([
+    'POSTGRES://tide:secret@127.0.0.1/tide',
+    'mysql://tide:secret@127.0.0.1/tide',
+    'postgres://tide:secret@127.0.0.1:x/tide',
+  ])('keeps the password of %s out of all that it says', async (url) => {
+    const error: unknown = await openState(url, { cwd: '/' }).catch((refused: unknown) => refused);
+    expect(error).toMatchObject({ code: 'state/url' });
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('secret');
+  });
+
+  it('says which PostgreSQL server cannot be reached, without the password', async () => {
+    const port = await freePort();
+    const url = `postgres://tide:secret@127.0.0.1:${port}/tide`;
+    const error: unknown = await openState(url, { cwd: '/' }).catch((refused: unknown) => refused);
+    expect(error).toMatchObject({
+      code: 'state/unavailable',
+      message: expect.stringContaining(`postgres://127.0.0.1:${port}/tide`),
+    });
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('secret');
+  });
 
   it('makes folder and files that only their owner may read', async () => {
     await using folder = await temporaryFolder();

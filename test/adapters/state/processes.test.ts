@@ -7,7 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { openState } from '../../../adapters/state/open.ts';
 import { counts } from './samples.ts';
 import { verifyChain } from '../../../core/audit.ts';
-import { temporaryFolder } from './sqlite-database.ts';
+import { temporaryFolder } from './test-database.ts';
 
 const WRITER = join(import.meta.dirname, 'writer.ts');
 

@@ -27,7 +27,8 @@ export function sqliteInMemory(): Promise<TestDatabase> {
   return Promise.resolve(databaseAt('sqlite::memory:', '/nowhere', () => Promise.resolve()));
 }
 
-function databaseAt(url: string, cwd: string, remove: () => Promise<void>): TestDatabase {
+/** Handles of one database; `remove` cleans up when all are closed. */
+export function databaseAt(url: string, cwd: string, remove: () => Promise<void>): TestDatabase {
   const handles: State[] = [];
   return {
     async open() {

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { lockKey } from './postgres-driver.ts';
+import { SessionClient, sessionConfig } from './postgres-pool.ts';
+import { targetOf } from './postgres-target.ts';
+import type { Channel, ReplicaEvents, Replicas, ReplicaStatus } from './replicas.ts';
+
+/** How soon a server takes the lead after the leader's session ended, and notices that its own did. */
+const BEAT_MS = 500;
+const ANSWER_MS = 5000;
+const CHANNEL = 'tidegate';
+
+// So that the server frees the lock of a leader whose machine vanished after 15 seconds, not after two hours.
+const SOON_NOTICED =
+  'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 2';
+const SEEK_LEAD = `select pg_try_advisory_lock(${lockKey('leader')}) as leads`;
+const STILL_THERE = 'select true as leads';
+const SAY = `select pg_notify('${CHANNEL}', current_schema() || '/' || $1)`;
+
+const ownSchema = z.tuple([z.object({ pid: z.number() })]);
+const leadSchema = z.tuple([z.object({ leads: z.boolean() })]);
+
+/** Opens nothing yet: `start` does, and again whenever the session ends. */
+export function postgresReplicas(url: string): Replicas {
+  return new PostgresReplicas(url);
+}
+
+/** A session of its own, since a lock of leaders and the listening end with the session that holds them. */
+class PostgresReplicas implements Replicas {
+  readonly #url: string;
+  readonly #stop = new AbortController();
+  #status: ReplicaStatus = 'disconnected';
+  #session: SessionClient | null = null;
+  #underWay: Promise<void> = Promise.resolve();
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  get status(): ReplicaStatus {
+    return this.#status;
+  }
+
+  start(events: ReplicaEvents): void {
+    this.#underWay = this.#keepSession(events);
+  }
+
+  notify(channel: Channel): void {
+    // Without a session there is nobody to tell it; the others look by themselves.
+    this.#session?.query(SAY, [channel]).catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#underWay;
+  }
+
+  async #keepSession(events: ReplicaEvents): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const session = new SessionClient({
+        ...sessionConfig(targetOf(this.#url), { lockMs: ANSWER_MS, statementMs: ANSWER_MS }),
+      });
+      const ended = new AbortController();
+      session.on('error', () => {
+        ended.abort();
+      });
+      try {
+        await session.connect();
+        await this.#live(session, events, AbortSignal.any([ended.signal, this.#stop.signal]));
+      } catch {
+        // Whatever it was ended the session. The state's own connections say why the database is away.
+      }
+      this.#session = null;
+      this.#become('disconnected', events);
+      await session.end().catch(() => {});
+      await pause(this.#stop.signal);
+    }
+  }
+
+  async #live(session: SessionClient, events: ReplicaEvents, over: AbortSignal): Promise<void> {
+    const { rows: identity } = await session.query('select pg_backend_pid() as pid');
+    const [{ pid }] = ownSchema.parse(identity);
+    session.on('notification', ({ processId, payload }) => {
+      if (processId !== pid && payload?.endsWith('/changed') === true) events.onNews('changed');
+    });
+    await session.query(SOON_NOTICED);
+    await session.query(`listen ${CHANNEL}`);
+    this.#session = session;
+    this.#become('follows', events);
+    events.onNews('changed');
+    while (!over.aborted) {
+      const leads = this.#status === 'leads';
+      // The leader asks, too: an answer is the proof that its session lives.
+      const { rows } = await session.query(leads ? STILL_THERE : SEEK_LEAD);
+      if (leadSchema.parse(rows)[0].leads) this.#become('leads', events);
+      await pause(over);
+    }
+  }
+
+  #become(status: ReplicaStatus, { onLead }: ReplicaEvents): void {
+    const led = this.#status === 'leads';
+    this.#status = status;
+    if (led !== (status === 'leads')) onLead(status === 'leads');
+  }
+}
+
+/** Until the next beat, or until the signal if that comes first. */
+async function pause(signal: AbortSignal): Promise<void> {
+  await sleep(BEAT_MS, undefined, { signal }).catch(() => {});
+}
