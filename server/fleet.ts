@@ -1,6 +1,5 @@
 import type { RepositoryState } from '../adapters/repository/repository.ts';
 import type { ManifestContent } from '../adapters/repository/rollouts.ts';
-import { currentRollouts } from '../core/rollout.ts';
 import { currentNewestFirst } from '../core/decide.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { platformOfRole } from '../core/tuf/names.ts';
