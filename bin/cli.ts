@@ -44,6 +44,8 @@ import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
 import { rootReviewCommand } from '../repo-tools/commands/root-review.ts';
 import { rootSignCommand } from '../repo-tools/commands/root-sign.ts';
 import { serveCommand } from '../server/commands/serve.ts';
+import { stateExportCommand } from '../server/commands/state-export.ts';
+import { stateImportCommand } from '../server/commands/state-import.ts';
 import { CALLED_WRONGLY, failureOf } from './failure.ts';
 
 function buildProgram(io: Io): Command {
@@ -98,6 +100,10 @@ function buildProgram(io: Io): Command {
     rolloutPreviewCommand(io),
   ]);
   program.addCommand(serveCommand(io));
+  group(program, 'state', 'what a server knows of hosts, reports and verbs', [
+    stateExportCommand(io),
+    stateImportCommand(io),
+  ]);
   group(program, 'agent', 'the program on a host', [
     agentOnceCommand(io),
     agentRunCommand(io),
