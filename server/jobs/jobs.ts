@@ -7,11 +7,13 @@ import type { Replicas } from '../../adapters/state/replicas.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
 import type { Listing } from './listing.ts';
+import type { Retention } from './retention.ts';
 
 const OUTBOX_MS = 60_000;
 const LISTING_MS = 5000;
 const WRITE_BEHIND_MS = 1000;
 const LOAD_MS = 5000;
+const RETENTION_MS = 1000;
 
 export type JobsOptions = {
   readonly replicas: Replicas;
@@ -20,6 +22,7 @@ export type JobsOptions = {
   readonly commitPending: () => Promise<void>;
   readonly link: RepositoryLink;
   readonly listing: Listing;
+  readonly retention: Retention;
   readonly flush: () => Promise<void>;
   readonly load: LoadMeter;
   /** How often the repository is looked at for what others committed. */
@@ -59,7 +62,11 @@ export function createJobs(options: JobsOptions) {
     // What other servers accepted is committed by the one that leads.
     outbox.wake();
   });
-  const ofLeader = [outbox, led('listing', LISTING_MS, () => options.listing.tick())];
+  const ofLeader = [
+    outbox,
+    led('listing', LISTING_MS, () => options.listing.tick()),
+    led('retention', RETENTION_MS, () => options.retention.tick()),
+  ];
   const all = [
     ...ofLeader,
     writeBehind,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { State } from '../../../adapters/state/state.ts';
 import { describeHosts } from './hosts-contract.ts';
+import { describeRetention } from './retention-contract.ts';
 import { describeReports } from './reports-contract.ts';
 import { KIND, at, counts, host, report } from './samples.ts';
 import { describeVerbs } from './verbs-contract.ts';
@@ -51,6 +52,7 @@ export function describeStateContract(
     describeHosts(() => state);
     describeReports(() => state);
     describeVerbs(() => state);
+    describeRetention(() => state);
 
     it('stores hostile and lookalike ids verbatim, each as itself', async () => {
       await state.touchHosts(STRANGE_IDS.map((id) => host(id, { labels: { label: id } })));
