@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { isLater } from './progress.ts';
 import type { HostReport, Offer, RolloutCounts, StoredReport } from './state.ts';
+import { storableText } from './storable-text.ts';
 import type { Progress, Tables } from './tables.ts';
 
 type CountColumn = Exclude<keyof Tables['rollout_counts'], 'rollout_id'>;
@@ -80,7 +81,8 @@ async function insertReport(
       to_version: report.to,
       outcome: report.outcome,
       stage: report.stage,
-      error: report.error,
+      // The one text that a host may fill with anything.
+      error: storableText(report.error),
       reported_at: report.at.getTime(),
       received_at: receivedAt.getTime(),
     })

@@ -5,6 +5,7 @@ import type { ExportEntry, ExportedRow } from './export-file.ts';
 import { appliedMigrations } from './migrate.ts';
 import { StateError } from './state.ts';
 import type { StateTables } from './state-tables.ts';
+import { storableText } from './storable-text.ts';
 import { TABLE_KEYS } from './tables.ts';
 import type { Tables } from './tables.ts';
 
@@ -90,7 +91,7 @@ async function insert(transaction: Transaction<Tables>, batch: readonly ExportEn
   if (!Object.hasOwn(TABLE_KEYS, table)) throw unfit(table);
   const values = batch.map(({ row }) => {
     if (Object.keys(row).toSorted().join() !== columns.join()) throw unfit(table);
-    return sql`(${sql.join(columns.map((column) => row[column]))})`;
+    return sql`(${sql.join(columns.map((column) => storableText(row[column])))})`;
   });
   try {
     await sql`
