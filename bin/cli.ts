@@ -52,6 +52,8 @@ import { rootReviewCommand } from '../repo-tools/commands/root-review.ts';
 import { rootSignCommand } from '../repo-tools/commands/root-sign.ts';
 import { serveCommand } from '../server/commands/serve.ts';
 import { completionCommand } from './completion/command.ts';
+import { stateExportCommand } from '../server/commands/state-export.ts';
+import { stateImportCommand } from '../server/commands/state-import.ts';
 import { CALLED_WRONGLY, failureOf } from './failure.ts';
 
 function buildProgram(io: Io): Command {
@@ -117,6 +119,10 @@ function buildProgram(io: Io): Command {
     hostShowCommand(io),
   ]);
   program.addCommand(serveCommand(io));
+  group(program, 'state', 'what a server knows of hosts, reports and verbs', [
+    stateExportCommand(io),
+    stateImportCommand(io),
+  ]);
   group(program, 'agent', 'the program on a host', [
     agentOnceCommand(io),
     agentRunCommand(io),

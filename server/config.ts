@@ -7,6 +7,7 @@ import { parseExpiryPolicy } from '../core/tuf/expiry-policy-file.ts';
 import { DEFAULT_EXPIRY_POLICY } from '../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { CheckInPace } from './check-in-interval.ts';
+import type { RetentionPolicy } from './jobs/retention.ts';
 
 /** The server was called wrongly: exit code 2. */
 export class ServeUsageError extends ExpectedError<
@@ -31,6 +32,8 @@ export type ServeOptions = {
   readonly listen: string;
   readonly checkInInterval?: string | undefined;
   readonly followInterval: string;
+  readonly keepHosts?: string | undefined;
+  readonly keepReports?: string | undefined;
   readonly expiryPolicy?: string | undefined;
   readonly logLevel: string;
   readonly unsafeNoHostAuth?: boolean | undefined;
@@ -47,6 +50,7 @@ export type ServerConfig = {
   readonly listen: ListenAddress;
   readonly pace: CheckInPace;
   readonly followMs: number;
+  readonly keep: RetentionPolicy;
   readonly tokenFile: string;
   readonly logLevel: LogLevel;
 };
@@ -54,6 +58,7 @@ export type ServerConfig = {
 const MIN_CHECK_IN_MS = 60_000;
 const MAX_CHECK_IN_MS = 900_000;
 const DAY_MS = 86_400_000;
+const SHORTEST_KEEP_MS = 7 * DAY_MS;
 
 /** The options with a meaning. Throws ServeUsageError or DurationError. */
 export function configOf(options: ServeOptions, cwd: string): ServerConfig {
@@ -74,6 +79,10 @@ export function configOf(options: ServeOptions, cwd: string): ServerConfig {
     listen,
     pace: paceOf(options.checkInInterval),
     followMs: intervalOf('--follow-interval', options.followInterval),
+    keep: {
+      hostsMs: keepOf('--keep-hosts', options.keepHosts),
+      reportsMs: keepOf('--keep-reports', options.keepReports),
+    },
     tokenFile: tokenFileOf(options, cwd),
     logLevel: logLevelOf(options.logLevel),
   };
@@ -117,6 +126,16 @@ function intervalOf(option: string, text: string): number {
       'usage/interval',
       `${option} must be from 1 second to 1 day, got '${text}'`,
     );
+  }
+  return ms;
+}
+
+/** A host that is off for a weekend should not be a stranger on Monday. */
+function keepOf(option: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const ms = parseDuration(text);
+  if (ms < SHORTEST_KEEP_MS) {
+    throw new ServeUsageError('usage/interval', `${option} must be 7 days or more, got '${text}'`);
   }
   return ms;
 }

@@ -21,6 +21,8 @@ import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { Listing } from './jobs/listing.ts';
 import { commitPending } from './jobs/outbox.ts';
+import { Retention } from './jobs/retention.ts';
+import type { RetentionPolicy } from './jobs/retention.ts';
 import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
@@ -42,6 +44,8 @@ export type ContextParts = Patience & {
   readonly token: string;
   readonly pace: CheckInPace;
   readonly followMs: number;
+  /** How long what hosts told is kept. */
+  readonly keep: RetentionPolicy;
   /** How long what the server signs is valid, and when it is due. */
   readonly expiry: ExpiryPolicy;
   readonly log: Logger;
@@ -129,6 +133,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     recordFound: () => trail.flush(),
     link,
     listing,
+    retention: new Retention({ state, policy: parts.keep, now, log }),
     load,
     events,
     followMs: parts.followMs,

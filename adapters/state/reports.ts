@@ -5,6 +5,7 @@ import { isLater } from './progress.ts';
 import type { Standing } from './progress.ts';
 import type { HostReports, Offer, Progress, StoredReport } from './state.ts';
 import type { Tables } from './tables.ts';
+import { storableText } from './storable-text.ts';
 
 /** Few enough for every engine's limit of parameters. */
 const STATEMENT_ROWS = 250;
@@ -73,7 +74,8 @@ async function insertFresh<T extends StoredReport>(
         to_version: report.to,
         outcome: report.outcome,
         stage: report.stage,
-        error: report.error,
+        // The one text that a host may fill with anything.
+        error: storableText(report.error),
         reported_at: report.at.getTime(),
         received_at: report.receivedAt.getTime(),
       })),

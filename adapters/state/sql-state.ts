@@ -10,6 +10,7 @@ import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts }
 import { migrate } from './migrate.ts';
 import { selectAttempt, selectCounts, setAttempt } from './counts.ts';
 import { insertOffers, insertReports, moveHosts, selectFailures } from './reports.ts';
+import { deleteHosts, deleteReports, findOldHosts, findOldReports } from './retention.ts';
 import { StateError } from './state.ts';
 import type {
   Host,
@@ -25,6 +26,8 @@ import type {
   State,
   StoredReport,
   StoredVerb,
+  SweepPage,
+  Swept,
   VerbResult,
   VersionCount,
 } from './state.ts';
@@ -138,6 +141,22 @@ export class SqlState implements State {
 
   failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]> {
     return this.#run((db) => selectFailures(db, rolloutId, limit));
+  }
+
+  async forgetHosts(unseenSince: Date, page: SweepPage): Promise<Swept> {
+    const { old, next } = await this.#run((db) => findOldHosts(db, unseenSince, page));
+    if (old.length === 0) return { forgotten: 0, next };
+    const forgotten = await this.#change((transaction) =>
+      deleteHosts(transaction, old, unseenSince),
+    );
+    return { forgotten, next };
+  }
+
+  async forgetReports(receivedBefore: Date, page: SweepPage): Promise<Swept> {
+    const { old, next } = await this.#run((db) => findOldReports(db, receivedBefore, page));
+    if (old.length === 0) return { forgotten: 0, next };
+    const forgotten = await this.#change((transaction) => deleteReports(transaction, old));
+    return { forgotten, next };
   }
 
   enqueueVerb(verb: NewVerb, record: AuditRecord): Promise<StoredVerb> {

@@ -106,6 +106,16 @@ export type HostReports = {
 
 /** Of one rollout. `rolledBack` are the hosts, each counted once, that went back. */
 export type RolloutCounts = Counters & { readonly rolledBack: number };
+/** Where a sweep over hosts or reports stands; of a host only `hostId` counts. */
+export type SweepPlace = { readonly hostId: string; readonly id: string };
+
+export type Swept = {
+  readonly forgotten: number;
+  /** Where the next page begins; null at the end. */
+  readonly next: SweepPlace | null;
+};
+
+export type SweepPage = { readonly after: SweepPlace | null; readonly limit: number };
 
 export type NewVerb = {
   /** Unique for ever, made by whoever asks. */
@@ -181,6 +191,14 @@ export interface State extends AsyncDisposable {
   retryFailed(rolloutId: string, attempt: number, at: Date): Promise<void>;
   /** Reports of the outcome `failed`, the last received first. */
   failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]>;
+
+  /** Forgets those of a page of hosts that were not seen since; what they reported stays, and so do all counts. */
+  forgetHosts(unseenSince: Date, page: SweepPage): Promise<Swept>;
+  /**
+   * Forgets those of a page of reports that were received before. Counts and where hosts stand stay, so that a forgotten
+   * report that comes again is stored again and counted no more.
+   */
+  forgetReports(receivedBefore: Date, page: SweepPage): Promise<Swept>;
 
   /**
    * The same id and JSON again changes nothing; the same id with other JSON is `state/conflict`. The record stands in

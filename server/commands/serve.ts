@@ -15,6 +15,8 @@ export function serveCommand(io: Io): Command {
     .option('--listen <address>', 'address and port; port 0 is any free one', '127.0.0.1:8080')
     .option('--check-in-interval <duration>', "how often hosts ask, like '15 minutes'")
     .option('--follow-interval <duration>', 'how often to look for commits of others', '5 seconds')
+    .option('--keep-hosts <duration>', "forget hosts not seen for so long, like '90 days'")
+    .option('--keep-reports <duration>', 'forget reports received so long ago; counts stay')
     .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--unsafe-no-host-auth', 'listen beyond loopback although anybody can pose as any host')

@@ -8,6 +8,7 @@ import type { Replicas } from '../../adapters/state/replicas.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
 import type { Listing } from './listing.ts';
+import type { Retention } from './retention.ts';
 
 const OUTBOX_MS = 60_000;
 const LISTING_MS = 5000;
@@ -15,6 +16,7 @@ const WRITE_BEHIND_MS = 1000;
 const LOAD_MS = 5000;
 const GATES_MS = 5000;
 const AUDIT_MS = 60_000;
+const RETENTION_MS = 1000;
 
 export type JobsOptions = {
   readonly replicas: Replicas;
@@ -23,6 +25,7 @@ export type JobsOptions = {
   readonly commitPending: () => Promise<void>;
   readonly link: RepositoryLink;
   readonly listing: Listing;
+  readonly retention: Retention;
   readonly flush: () => Promise<void>;
   /** Does what the outcomes of hosts ask for. */
   readonly judge: () => Promise<void>;
@@ -73,7 +76,12 @@ export function createJobs(options: JobsOptions) {
     // What other servers accepted is committed by the one that leads.
     outbox.wake();
   });
-  const ofLeader = [outbox, gates, led('listing', LISTING_MS, () => options.listing.tick())];
+  const ofLeader = [
+    outbox,
+    gates,
+    led('listing', LISTING_MS, () => options.listing.tick()),
+    led('retention', RETENTION_MS, () => options.retention.tick()),
+  ];
   const all = [
     ...ofLeader,
     writeBehind,

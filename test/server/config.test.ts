@@ -58,6 +58,7 @@ describe('configOf', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       pace: { minMs: 60_000, maxMs: 900_000 },
       followMs: 5000,
+      keep: { hostsMs: null, reportsMs: null },
       tokenFile: '/srv/S/token',
       logLevel: 'info',
     });
@@ -95,6 +96,8 @@ describe('configOf', () => {
       code: 'usage/state',
     },
     { case: 'no duration', change: { checkInInterval: '5' }, code: 'duration/invalid' },
+    { case: 'hosts kept for 6 days', change: { keepHosts: '6 days' }, code: 'usage/interval' },
+    { case: 'reports kept for no time', change: { keepReports: '1 day' }, code: 'usage/interval' },
     { case: 'no time', change: { checkInInterval: '0 seconds' }, code: 'usage/interval' },
     { case: 'two days', change: { checkInInterval: '2 days' }, code: 'usage/interval' },
     { case: 'an unknown level', change: { logLevel: 'loud' }, code: 'usage/log-level' },
@@ -102,6 +105,11 @@ describe('configOf', () => {
     expect(() => configOf({ ...OPTIONS, ...change }, '/')).toThrow(
       expect.objectContaining({ code }),
     );
+  });
+
+  it('forgets hosts and reports by the policies given', () => {
+    const { keep } = configOf({ ...OPTIONS, keepHosts: '90 days', keepReports: '7 days' }, '/');
+    expect(keep).toEqual({ hostsMs: 90 * 86_400_000, reportsMs: 7 * 86_400_000 });
   });
 
   it('makes everything faster by one interval', () => {

@@ -92,6 +92,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
     token: TOKEN,
     pace: { minMs: 60_000, maxMs: 900_000 },
     followMs: 5000,
+    keep: { hostsMs: null, reportsMs: null },
     expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
     now: () => clock.now,

@@ -3,6 +3,7 @@ import type { State } from '../../../adapters/state/state.ts';
 import { verifyChain } from '../../../core/audit.ts';
 import { describeHostSearch } from './host-search-contract.ts';
 import { describeHosts } from './hosts-contract.ts';
+import { describeRetention } from './retention-contract.ts';
 import { describeReports } from './reports-contract.ts';
 import { describeAudit } from './audit-contract.ts';
 import { KIND, at, counts, host, record, report } from './samples.ts';
@@ -56,6 +57,7 @@ export function describeStateContract(
     describeReports(() => state);
     describeVerbs(() => state);
     describeAudit(() => state);
+    describeRetention(() => state);
 
     it('stores hostile and lookalike ids verbatim, each as itself', async () => {
       await state.touchHosts(STRANGE_IDS.map((id) => host(id, { labels: { label: id } })));

@@ -96,7 +96,7 @@ export function describeHosts(state: () => State): void {
       ]);
     });
 
-    it('remembers 10,000 hosts twice within 5 seconds and answers in between', async () => {
+    it('remembers 10,000 hosts twice within 10 seconds and answers in between', async () => {
       const hosts = Array.from({ length: 10_000 }, (_, index) => host(`h${index}`));
       let turns = 0;
       const timer = setInterval(() => (turns += 1), 1);
@@ -106,7 +106,7 @@ export function describeHosts(state: () => State): void {
       const tookMs = performance.now() - startedAt;
       clearInterval(timer);
       expect(await state().countHosts(KIND)).toEqual([{ version: '2.0.0', hosts: 10_000 }]);
-      expect(tookMs).toBeLessThan(5000);
+      expect(tookMs).toBeLessThan(10_000);
       expect(turns).toBeGreaterThan(5);
     });
   });

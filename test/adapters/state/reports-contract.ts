@@ -171,6 +171,14 @@ export function describeReports(state: () => State): void {
       expect(await state().failuresOf('r1', 1)).toHaveLength(1);
     });
 
+    it('takes whatever a host says went wrong, with a mark where a database has no character', async () => {
+      const error = 'NUL \0, escape \u001b[31m, line\r\nbreak, lone \ud800';
+      await state().recordReports('h1', [report('1', { outcome: 'failed', error })], at(0));
+      expect((await state().failuresOf('r1', 10)).map((failure) => failure.error)).toEqual([
+        'NUL \uFFFD, escape \u001b[31m, line\r\nbreak, lone \uFFFD',
+      ]);
+    });
+
     it('keeps nothing of a call that fails in the middle', async () => {
       const broken = report('2', { at: new Date(Number.NaN) });
       await expect(state().recordReports('h1', [report('1'), broken], at(0))).rejects.toThrow();
