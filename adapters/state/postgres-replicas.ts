@@ -30,7 +30,10 @@ class PostgresReplicas implements Replicas {
   readonly #url: string;
   readonly #stop = new AbortController();
   #status: ReplicaStatus = 'disconnected';
-  #session: SessionClient | null = null;
+  /** What the others are still to be told. */
+  readonly #unsaid = new Set<Channel>();
+  /** Aborted when the next beat should come at once. */
+  #beat = new AbortController();
   #underWay: Promise<void> = Promise.resolve();
 
   constructor(url: string) {
@@ -46,8 +49,8 @@ class PostgresReplicas implements Replicas {
   }
 
   notify(channel: Channel): void {
-    // Without a session there is nobody to tell it; the others look by themselves.
-    this.#session?.query(SAY, [channel]).catch(() => {});
+    this.#unsaid.add(channel);
+    this.#beat.abort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -70,7 +73,6 @@ class PostgresReplicas implements Replicas {
       } catch {
         // Whatever it was ended the session. The state's own connections say why the database is away.
       }
-      this.#session = null;
       this.#become('disconnected', events);
       await session.end().catch(() => {});
       await pause(this.#stop.signal);
@@ -85,15 +87,20 @@ class PostgresReplicas implements Replicas {
     });
     await session.query(SOON_NOTICED);
     await session.query(`listen ${CHANNEL}`);
-    this.#session = session;
     this.#become('follows', events);
     events.onNews('changed');
+    // Nobody but this loop uses the session, one statement at a time.
     while (!over.aborted) {
+      this.#beat = new AbortController();
+      for (const channel of this.#unsaid) {
+        await session.query(SAY, [channel]);
+        this.#unsaid.delete(channel);
+      }
       const leads = this.#status === 'leads';
       // The leader asks, too: an answer is the proof that its session lives.
       const { rows } = await session.query(leads ? STILL_THERE : SEEK_LEAD);
       if (leadSchema.parse(rows)[0].leads) this.#become('leads', events);
-      await pause(over);
+      await pause(AbortSignal.any([over, this.#beat.signal]));
     }
   }
 

@@ -4,9 +4,10 @@ import { openState } from '../../adapters/state/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { Postgres } from '../support/postgres.ts';
+import { startVersitygw } from '../support/versitygw.ts';
 import { serverFolder, startServer } from './running-server.ts';
 import type { RunningServer, ServerFolder } from './running-server.ts';
-import { checkInOf, committedRollouts, START } from './setup.ts';
+import { checkInOf, committedRollouts, publishedRepository, START } from './setup.ts';
 
 const ROLLOUTS = '/api/v1/rollouts';
 /** So that nothing but the notification explains what happens sooner. */
@@ -22,16 +23,20 @@ afterAll(async () => {
   await postgres[Symbol.asyncDispose]();
 });
 
+/** Where the repository is. */
+type Place = { readonly url: string; readonly env: Readonly<Record<string, string>> };
+const FOLDER: Place = { url: 'file:R', env: {} };
+
 /** Three servers on one repository and database. The first one leads, and dies at the point if it gets there. */
-async function threeReplicas(point: string, more: Readonly<Record<string, string>> = LATE) {
+async function threeReplicas(point: string, place: Place = FOLDER) {
   const resources = new AsyncDisposableStack();
   const folder = resources.use(await serverFolder());
   const state = await postgres.newDatabase();
-  const options = { state, tokenFile: 'token', ...more };
-  const first = resources.use(await startServer(folder, point, options));
+  const options = { state, tokenFile: 'token', storage: place.url, ...LATE };
+  const first = resources.use(await startServer(folder, point, options, place.env));
   await until(async () => (await roleOf(first)) === 'this server leads');
-  const second = resources.use(await startServer(folder, 'never', options));
-  const third = resources.use(await startServer(folder, 'never', options));
+  const second = resources.use(await startServer(folder, 'never', options, place.env));
+  const third = resources.use(await startServer(folder, 'never', options, place.env));
   for (const server of [second, third]) {
     await until(async () => (await roleOf(server)) === 'another server leads');
   }
@@ -68,8 +73,12 @@ async function give(server: RunningServer, path: string, body: object): Promise<
 }
 
 /** What is in the repository and in the outbox after all, read by nobody of the three. */
-async function settled({ path }: ServerFolder, url: string) {
-  await using storage = await openStorage('file:R', { access: 'write', cwd: path, env: {} });
+async function settled(
+  { path }: ServerFolder,
+  url: string,
+  { url: repository, env }: Place = FOLDER,
+) {
+  await using storage = await openStorage(repository, { access: 'write', cwd: path, env });
   await using state = await openState(url, { cwd: path });
   await until(async () => (await state.pendingVerbs()).length === 0);
   const verbs = await state.recentVerbs(100);
@@ -114,6 +123,28 @@ describe('three servers on one database', () => {
       requestId: 'withdraw-request',
     });
     await until(async () => (await poll(fleet.servers[1])) === 'up-to-date');
+  });
+});
+
+describe('three servers on one bucket', () => {
+  it('obey each other, and one of them finishes what the leader began before it was killed', async () => {
+    await using gateway = await startVersitygw();
+    const place = { url: gateway.storageUrl('replicas'), env: gateway.env };
+    {
+      const access = { access: 'write', cwd: '/', env: gateway.env } as const;
+      await using storage = await openStorage(place.url, access);
+      await publishedRepository(storage);
+    }
+    await using fleet = await threeReplicas('put3-before', place);
+    const [first, second, third] = fleet.servers;
+    const id = await give(second, ROLLOUTS, { ...START, requestId: 'start-request' });
+    await give(third, `${ROLLOUTS}/${id}/pause`, { reason: 'smoke', requestId: 'pause-request' });
+    expect(await first.exit).toMatchObject({ signal: 'SIGKILL' });
+    for (const server of [second, third])
+      await until(async () => (await poll(server)) === 'paused');
+    const { statuses, histories } = await settled(fleet.folder, fleet.state, place);
+    expect(statuses).toEqual(['committed', 'committed']);
+    expect(histories).toEqual([['start-request', 'pause-request']]);
   });
 });
 

@@ -27,10 +27,12 @@ export async function startServer(
   { path }: ServerFolder,
   point: string,
   options: Readonly<Record<string, string>> = {},
+  env: Readonly<Record<string, string>> = {},
 ) {
   const script = new URL('serve-child.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [script, path, point, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   const errors: string[] = [];
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()));

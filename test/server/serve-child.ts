@@ -60,7 +60,7 @@ await serve(
   {
     stdout: process.stdout,
     stderr: process.stderr,
-    env: { XDG_STATE_HOME: folder },
+    env: { ...process.env, XDG_STATE_HOME: folder },
     cwd: folder,
     now: () => new Date('2040-01-01T00:01:00Z'),
     signal: stop.signal,
