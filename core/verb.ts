@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ExpectedError } from './errors.ts';
 import { currentRollouts, isOver, isSameRelease } from './rollout.ts';
 import type { Change, Counters, ReleaseRef, Rollout } from './rollout.ts';
@@ -189,6 +190,7 @@ function changed(
     case 'roll-back':
       requirePermitted(rollout.release, verb.to.version);
       requireUnjudged(verb.policy);
+      requireOtherWay(rollout, verb);
       return {
         ...{ state: 'rolled-back', sentBackTo: verb.to, policy: verb.policy },
         ...{ clockMs: 0, runningSince: at, ...NOTHING_PASSED },
@@ -243,6 +245,16 @@ function requireUnjudged({ halt, waves }: Policy): void {
   throw new RolloutError(
     'rollout/policy',
     'a policy for the way back must have neither [halt] nor a gate with success_percentage',
+  );
+}
+
+/** The same way back again would only begin its waves anew. */
+function requireOtherWay(rollout: Rollout, { to, policy }: Verb & { kind: 'roll-back' }): void {
+  const { sentBackTo } = rollout;
+  if (sentBackTo?.version !== to.version || !isDeepStrictEqual(rollout.policy, policy)) return;
+  throw new RolloutError(
+    'rollout/illegal',
+    `rollout ${rollout.id} sends hosts back to ${to.version} in these waves already`,
   );
 }
 

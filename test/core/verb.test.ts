@@ -136,15 +136,19 @@ describe('applyVerb', () => {
   });
 
   it('accepts exactly the verbs it calls legal, in any state that verbs can reach', () => {
-    const kinds = ['pause', 'resume', 'advance', 'withdraw', 'roll-back'] as const;
+    const simple = ['pause', 'resume', 'advance', 'approve', 'retry', 'withdraw'] as const;
+    const kinds = [...simple, 'roll-back'] as const;
     const steps = fc.array(fc.constantFrom(...kinds), { maxLength: 12 });
     fc.assert(
       fc.property(steps, (sequence) => {
         let rollout = running();
         sequence.forEach((kind, index) => {
           const at = after(index * HOUR_MS);
+          // Each way back in other waves: the same one again would change nothing, and is refused.
           const verb =
-            kind === 'roll-back' ? rollBackVerb(rollout, BASE, at) : verbOf(kind, rollout, at);
+            kind === 'roll-back'
+              ? rollBackVerb(rollout, BASE, at, policyOf([[index, 100]]))
+              : verbOf(kind, rollout, at);
           const isLegal = legalVerbs(rollout, at).includes(kind);
           const code = codeOf(() => {
             rollout = rolloutAfter(rollout, verb);

@@ -89,7 +89,14 @@ describe('a way back in waves', () => {
     expect(() => sentBack(halting)).toThrow('way back');
   });
 
-  it('may be hurried by another roll-back, and may end in a new start', () => {
+  it('does not begin anew when the same is asked again', () => {
+    const rollout = sentBack();
+    expect(() =>
+      rolloutAfter(rollout, rollBackVerb(rollout, V10, after(2 * DAY_MS), BACK)),
+    ).toThrow('sends hosts back to 1.0.0 in these waves already');
+  });
+
+  it('may be hurried by another roll-back', () => {
     const rollout = sentBack();
     const at = after(DAY_MS + HOUR_MS);
     const hurried = rolloutAfter(rollout, rollBackVerb(rollout, V10, at));
