@@ -181,6 +181,12 @@ export function isOver({ state, sentBackTo }: Pick<Rollout, 'state' | 'sentBackT
   return state === 'withdrawn' || state === 'superseded' || sentBackTo !== null;
 }
 
+export function isSamePolicy(a: Policy, b: Policy): boolean {
+  // The schema gives both the same order of keys.
+  const [one, other] = [a, b].map((policy) => JSON.stringify(policySchema.parse(policy)));
+  return one === other;
+}
+
 export function isSameRelease(a: ReleaseRef, b: ReleaseRef): boolean {
   return a.variant === b.variant && a.arch === b.arch && a.version === b.version;
 }

@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import { ExpectedError } from './errors.ts';
-import { currentRollouts, isOver, isSameRelease } from './rollout.ts';
+import { currentRollouts, isOver, isSamePolicy, isSameRelease } from './rollout.ts';
 import type { Change, Counters, ReleaseRef, Rollout } from './rollout.ts';
 import { approval, nextStep, passing } from './steps.ts';
 import { clockAt, tideAt } from './tide.ts';
@@ -251,7 +250,7 @@ function requireUnjudged({ halt, waves }: Policy): void {
 /** The same way back again would only begin its waves anew. */
 function requireOtherWay(rollout: Rollout, { to, policy }: Verb & { kind: 'roll-back' }): void {
   const { sentBackTo } = rollout;
-  if (sentBackTo?.version !== to.version || !isDeepStrictEqual(rollout.policy, policy)) return;
+  if (sentBackTo?.version !== to.version || !isSamePolicy(rollout.policy, policy)) return;
   throw new RolloutError(
     'rollout/illegal',
     `rollout ${rollout.id} sends hosts back to ${to.version} in these waves already`,
