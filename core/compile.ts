@@ -3,7 +3,9 @@ import { compileWaves } from './compiled-waves.ts';
 import type { RunningRollout } from './compiled-waves.ts';
 import { curveOf } from './curve.ts';
 import { formatInstant } from './instant.ts';
-import { currentRollouts, isSameRelease, rolloutToJson } from './rollout.ts';
+import { rulesToJson } from './fleet/write-rules.ts';
+import type { FleetRecord, Plan } from './plan.ts';
+import { changeToJson, currentRollouts, isSameRelease, rolloutToJson } from './rollout.ts';
 import type { ReleaseRef, Rollout } from './rollout.ts';
 import { SEED_COUNT } from './seed.ts';
 import { clockAt, instantOf, isAtGate, reachablePoints, tideAt } from './tide.ts';
@@ -24,19 +26,24 @@ type CompiledUpdate = {
 };
 
 /**
- * `manifest.json` for these rollouts at this instant, in Bottlerocket's byte layout. `published` holds every version that a
+ * `manifest.json` for this plan at this instant, in Bottlerocket's byte layout. `published` holds every version that a
  * host may run, of any variant: updog refuses an update without a chain of migrations from its own version.
  */
 export function compileManifest(
-  rollouts: readonly Rollout[],
+  { rollouts, fleet }: Plan,
   { published, now }: { readonly published: readonly string[]; readonly now: Date },
 ): string {
   const manifest = {
     updates: compileUpdates(rollouts, now),
     migrations: compileMigrations(rollouts, published),
     rollouts: rollouts.map(rolloutToJson),
+    ...(fleet.history.length === 0 ? {} : { fleet: recordToJson(fleet) }),
   };
   return JSON.stringify(manifest, null, 2);
+}
+
+function recordToJson({ rules, history }: FleetRecord) {
+  return { rules: rulesToJson(rules), history: history.map(changeToJson) };
 }
 
 /** The next instant at which `updates` must list a rollout that it does not list yet, or null. */

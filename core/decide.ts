@@ -1,19 +1,17 @@
-import { isAtGate, opensFor, tideAt } from './tide.ts';
+import { eligibleAt } from './eta.ts';
+import { NOT_COUNTED } from './fleet/limit.ts';
+import type { LeaseCount } from './fleet/limit.ts';
+import { groupOf, NO_RULES } from './fleet/rules.ts';
+import type { FleetRules } from './fleet/rules.ts';
+import { HOST_RULES } from './host-rules.ts';
+import type { HoldReason, Host, Step, Verdict } from './host-rules.ts';
 import { currentRollouts, isSameRelease } from './rollout.ts';
 import type { ReleaseRef, Rollout } from './rollout.ts';
-import { seedInRollout } from './seed.ts';
 import { compareVersions } from './version.ts';
 
-/** What the decision needs to know of a host. `seed` is its place in the queue, 0..2047. */
-export type Host = {
-  readonly id: string;
-  readonly variant: string;
-  readonly arch: string;
-  readonly version: string;
-  readonly seed: number;
-};
+export type { Host } from './host-rules.ts';
 
-export type StayReason = 'up-to-date' | 'not-yet' | 'paused' | 'halted' | 'gate' | 'barrier';
+export type StayReason = 'up-to-date' | HoldReason;
 
 export type Update = {
   readonly decision: 'update';
@@ -33,6 +31,17 @@ export type Stay = {
 
 export type Decision = Update | Stay;
 
+/** What a host is judged by. */
+export type Judgement = {
+  readonly rollouts: readonly Rollout[];
+  readonly rules: FleetRules;
+  /** The leases that are out; left out by programs that grant none. */
+  readonly leases?: LeaseCount;
+};
+
+/** For a platform that has no releases. */
+export const NO_JUDGEMENT: Judgement = { rollouts: [], rules: NO_RULES };
+
 const UP_TO_DATE: Stay = {
   decision: 'stay',
   reason: 'up-to-date',
@@ -41,35 +50,71 @@ const UP_TO_DATE: Stay = {
 };
 
 /**
- * What the host may do now: the newest release whose tide covers it; else the way back if the release it runs was
- * rolled back; else stay. Every program that answers this question calls this function.
+ * What the host may do now: the newest release whose tide covers it and that no rule of the fleet holds back; else the
+ * way back if the release it runs was rolled back; else stay. Every program that answers this question calls this function.
  */
-export function decide(host: Host, rollouts: readonly Rollout[], now: Date): Decision {
-  const current = currentRollouts(rollouts, host).toSorted((a, b) =>
-    compareVersions(b.release.version, a.release.version),
-  );
-  const answers = current.map((rollout) => offerOf(rollout, host, current, now));
+export function decide(host: Host, judgement: Judgement, now: Date): Decision {
+  const answers = stepsOf(host, judgement).map((step) => answerTo(step, now));
   const update =
-    answers.find((answer) => answer?.decision === 'update' && answer.direction === 'forward') ??
-    answers.find((answer) => answer?.decision === 'update');
-  if (update !== undefined && update !== null) return update;
-  const waits = answers.filter((answer) => answer?.decision === 'stay');
+    answers.find((answer) => answer.decision === 'update' && answer.direction === 'forward') ??
+    answers.find((answer) => answer.decision === 'update');
+  if (update !== undefined) return update;
+  const waits = answers.filter((answer) => answer.decision === 'stay');
   const [soonest] = waits
     .filter((wait) => wait.eligibleAt !== null)
     .toSorted((a, b) => Number(a.eligibleAt) - Number(b.eligibleAt));
   return soonest ?? waits[0] ?? UP_TO_DATE;
 }
 
-/**
- * What one rollout alone says to a host, among the current rollouts of its variant and arch: an update, a wait, or
- * null where it does not concern the host.
- */
+/** What one rollout alone says to a host: an update, a wait, or null where it does not concern the host. */
 export function offerOf(
+  rolloutId: string,
+  host: Host,
+  judgement: Judgement,
+  now: Date,
+): Decision | null {
+  const step = stepsOf(host, judgement).find(({ rollout }) => rollout.id === rolloutId);
+  return step === undefined ? null : answerTo(step, now);
+}
+
+/** The steps that the rollouts in force would have the host take, to the newest release first. */
+export function stepsOf(host: Host, { rollouts, rules, leases = NOT_COUNTED }: Judgement): Step[] {
+  const current = currentRollouts(rollouts, host).toSorted((a, b) =>
+    compareVersions(b.release.version, a.release.version),
+  );
+  const group = groupOf(host, rules);
+  return current.flatMap((rollout) => {
+    const way = wayOf(rollout, host, current);
+    return way === null ? [] : [{ host, group, rollout, fleet: rules, leases, ...way }];
+  });
+}
+
+function answerTo(step: Step, now: Date): Decision {
+  const { rollout, direction, release } = step;
+  const verdict = firstHold(step, now);
+  if (verdict === null) return { decision: 'update', rolloutId: rollout.id, direction, release };
+  const isForeseeable = verdict.reason !== 'concurrency';
+  return {
+    decision: 'stay',
+    reason: verdict.reason,
+    rolloutId: rollout.id,
+    eligibleAt: isForeseeable ? eligibleAt(step, now) : null,
+  };
+}
+
+function firstHold(step: Step, now: Date): (Verdict & { readonly verdict: 'hold' }) | null {
+  for (const { judge } of HOST_RULES) {
+    const verdict = judge(step, now);
+    if (verdict.verdict === 'hold') return verdict;
+  }
+  return null;
+}
+
+function wayOf(
   rollout: Rollout,
   host: Host,
   current: readonly Rollout[],
-  now: Date,
-): Decision | null {
+): Pick<Step, 'direction' | 'release'> | null {
   const { release, state } = rollout;
   const order = compareVersions(release.version, host.version);
   switch (state) {
@@ -80,32 +125,15 @@ export function offerOf(
     case 'running':
     case 'paused':
     case 'halted':
-      return order > 0 ? forward(rollout, host, now) : null;
+      return order > 0 ? { direction: 'forward', release } : null;
   }
-}
-
-function forward(rollout: Rollout, host: Host, now: Date): Decision {
-  const { release, state } = rollout;
-  const stay = (reason: StayReason, eligibleAt: Date | null = null): Stay => ({
-    decision: 'stay',
-    reason,
-    rolloutId: rollout.id,
-    eligibleAt,
-  });
-  if (release.minimumFrom !== null && compareVersions(host.version, release.minimumFrom) < 0) {
-    return stay('barrier');
-  }
-  // The andon cord: while the rollout stands still no host starts, not even one below the tide.
-  if (state === 'paused' || state === 'halted') return stay(state);
-  const seed = rollout.seeds === 'shuffled' ? seedInRollout(rollout.id, host.id) : host.seed;
-  if (seed < tideAt(rollout, now)) {
-    return { decision: 'update', rolloutId: rollout.id, direction: 'forward', release };
-  }
-  return isAtGate(rollout, now) ? stay('gate') : stay('not-yet', opensFor(rollout, seed));
 }
 
 /** Back to where the rollout sends, and further while that release was rolled back too and the way is permitted. */
-function wayBack({ id, release, sentBackTo }: Rollout, current: readonly Rollout[]): Update | null {
+function wayBack(
+  { release, sentBackTo }: Rollout,
+  current: readonly Rollout[],
+): Pick<Step, 'direction' | 'release'> | null {
   if (sentBackTo === null) return null;
   const furthest = (from: ReleaseRef): ReleaseRef => {
     const next = current.find((rollout) => isSameRelease(rollout.release, from))?.sentBackTo;
@@ -116,10 +144,5 @@ function wayBack({ id, release, sentBackTo }: Rollout, current: readonly Rollout
       release.rollbackTo.includes(next.version);
     return leadsOn ? furthest(next) : from;
   };
-  return {
-    decision: 'update',
-    rolloutId: id,
-    direction: 'rollback',
-    release: furthest(sentBackTo),
-  };
+  return { direction: 'rollback', release: furthest(sentBackTo) };
 }

@@ -62,7 +62,7 @@ export const policySchema: z.ZodType<Policy> = z
     'waves must open later and reach further, one by one',
   );
 
-const changeSchema = z
+export const changeSchema = z
   .object({
     /** Unique for ever: a verb that is applied twice changes nothing the second time. */
     id: z.string(),
@@ -111,8 +111,12 @@ export function rolloutToJson(rollout: Rollout): Record<string, unknown> {
   return {
     ...rollout,
     runningSince: rollout.runningSince === null ? null : formatInstant(rollout.runningSince),
-    history: rollout.history.map((change) => ({ ...change, at: formatInstant(change.at) })),
+    history: rollout.history.map(changeToJson),
   };
+}
+
+export function changeToJson(change: Change): Record<string, unknown> {
+  return { ...change, at: formatInstant(change.at) };
 }
 
 /** The rollouts in force for a variant and arch: of several for one version the last one started. */

@@ -1,6 +1,6 @@
 import type { Repository, RepositoryState } from '../adapters/repository/repository.ts';
 import { publishedReleases } from '../adapters/repository/repository.ts';
-import { readRollouts } from '../adapters/repository/rollouts.ts';
+import { readPlan } from '../adapters/repository/rollouts.ts';
 import { compileManifest } from '../core/compile.ts';
 import { formatInstant } from '../core/instant.ts';
 import { releaseRefOf, rolloutsThatKnow, withReleaseRef } from '../core/release-ref.ts';
@@ -68,14 +68,16 @@ async function amendment(
   const amended = [...(release.amended ?? []), entry];
   const after: Release = { ...release, rollbackTo, minimumFrom, notes, amended };
   const bytes = formatRelease(after);
-  const rollouts = await readRollouts(repository, state);
+  const plan = await readPlan(repository, state);
+  const { rollouts } = plan;
   const ref = releaseRefOf(after);
   const known = rolloutsThatKnow(rollouts, ref);
   const areRepeated = known.length > 0 && changes.some(({ field }) => field !== 'notes');
   const roles = new Map([[releasesRole(release), { replace: [{ name: target, bytes }] }]]);
   if (areRepeated) {
     const published = publishedReleases(state).map(({ version }) => version);
-    const manifest = compileManifest(withReleaseRef(rollouts, ref), { published, now });
+    const amendedPlan = { ...plan, rollouts: withReleaseRef(rollouts, ref) };
+    const manifest = compileManifest(amendedPlan, { published, now });
     roles.set(ROLLOUTS_ROLE, {
       replace: [{ name: MANIFEST_TARGET, bytes: new TextEncoder().encode(manifest) }],
     });

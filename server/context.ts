@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { Patience } from '../adapters/repository/patience.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
-import { readRollouts } from '../adapters/repository/rollouts.ts';
+import { readPlan } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { State, StoredVerb } from '../adapters/state/state.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
 import { parseVerb } from '../core/verb-json.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
-import type { Verb } from '../core/verb.ts';
+import type { PlanVerb } from '../core/plan.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { ServerError } from './errors.ts';
 import { Fleet } from './fleet.ts';
@@ -68,9 +68,9 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   });
   const published = await repository.load();
   requireServerKeys(published, signers);
-  const rollouts = await readRollouts(repository, published);
+  const plan = await readPlan(repository, published);
   const pending = (await state.pendingVerbs()).map(readVerb);
-  const fleet = new Fleet({ state: published, rollouts }, pending);
+  const fleet = new Fleet({ state: published, ...plan }, pending);
   const metrics = createMetrics({ fleet, state, now });
   const load = new LoadMeter();
   const link = new RepositoryLink({
@@ -130,7 +130,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
 }
 
 /** A verb that cannot be read must not be skipped: those behind it may build on it. */
-function readVerb({ id, json }: StoredVerb): Verb {
+function readVerb({ id, json }: StoredVerb): PlanVerb {
   try {
     return parseVerb(json);
   } catch (cause) {

@@ -1,51 +1,48 @@
 import type { RepositoryState } from '../adapters/repository/repository.ts';
+import type { Judgement } from '../core/decide.ts';
+import { applyToPlan } from '../core/plan.ts';
+import type { Plan, PlanVerb } from '../core/plan.ts';
 import { currentRollouts } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { platformOfRole } from '../core/tuf/names.ts';
 import type { Platform } from '../core/tuf/names.ts';
-import { applyVerb, RolloutError } from '../core/verb.ts';
-import type { Verb } from '../core/verb.ts';
+import { RolloutError } from '../core/verb.ts';
 
-/** The rollouts of the signed manifest, and the state of the repository that it belongs to. */
-export type Published = {
-  readonly state: RepositoryState;
-  readonly rollouts: readonly Rollout[];
-};
+/** The plan of the signed manifest, and the state of the repository that it belongs to. */
+export type Published = Plan & { readonly state: RepositoryState };
 
-/** All that polls are answered from: never changed, only replaced as a whole. */
-export type FleetView = {
+/**
+ * All that polls are answered from: never changed, only replaced as a whole. Its plan is the one in force: that of the
+ * manifest with the pending verbs applied on top.
+ */
+export type FleetView = Plan & {
   readonly published: Published;
   /** Verbs that are durable, but not in the manifest yet, in the order of acceptance. */
-  readonly pending: readonly Verb[];
-  /** The rollouts in force: those of the manifest with the pending verbs applied on top. */
-  readonly rollouts: readonly Rollout[];
+  readonly pending: readonly PlanVerb[];
   readonly platforms: readonly Platform[];
 };
 
 /**
- * The rollouts after the verbs. A verb that is not legal any more because somebody else committed first has no effect; the
+ * The plan after the verbs. A verb that is not legal any more because somebody else committed first has no effect; the
  * outbox will find the same and reject it.
  */
-export function rolloutsInForce(
-  committed: readonly Rollout[],
-  pending: readonly Verb[],
-): readonly Rollout[] {
-  return pending.reduce((rollouts, verb) => {
+export function planInForce(committed: Plan, pending: readonly PlanVerb[]): Plan {
+  return pending.reduce((plan, verb) => {
     try {
-      return applyVerb(rollouts, verb);
+      return applyToPlan(plan, verb);
     } catch (error) {
-      if (error instanceof RolloutError) return rollouts;
+      if (error instanceof RolloutError) return plan;
       throw error;
     }
   }, committed);
 }
 
-/** The rollouts in force, in memory. */
+/** The plan in force, in memory. */
 export class Fleet {
   #view: FleetView;
   #current: ReadonlyMap<string, readonly Rollout[]>;
 
-  constructor(published: Published, pending: readonly Verb[]) {
+  constructor(published: Published, pending: readonly PlanVerb[]) {
     this.#view = viewOf(published, pending);
     this.#current = currentByPlatform(this.#view);
   }
@@ -55,6 +52,12 @@ export class Fleet {
   }
 
   /** What `decide` needs for a host of this platform, or null if nobody may publish releases for it. */
+  judgementFor(platform: Platform): Judgement | null {
+    const rollouts = this.currentRollouts(platform);
+    return rollouts === null ? null : { rollouts, rules: this.#view.fleet.rules };
+  }
+
+  /** The rollouts in force of this platform, or null if nobody may publish releases for it. */
   currentRollouts(platform: Platform): readonly Rollout[] | null {
     return this.#current.get(keyOf(platform)) ?? null;
   }
@@ -65,7 +68,7 @@ export class Fleet {
   }
 
   /** A verb became durable. */
-  accept(verb: Verb): void {
+  accept(verb: PlanVerb): void {
     this.#replace(this.#view.published, [...this.#view.pending, verb]);
   }
 
@@ -75,17 +78,17 @@ export class Fleet {
     this.#replace(this.#view.published, pending);
   }
 
-  #replace(published: Published, pending: readonly Verb[]): void {
+  #replace(published: Published, pending: readonly PlanVerb[]): void {
     this.#view = viewOf(published, pending);
     this.#current = currentByPlatform(this.#view);
   }
 }
 
-function viewOf(published: Published, pending: readonly Verb[]): FleetView {
+function viewOf(published: Published, pending: readonly PlanVerb[]): FleetView {
   return {
     published,
     pending,
-    rollouts: rolloutsInForce(published.rollouts, pending),
+    ...planInForce({ rollouts: published.rollouts, fleet: published.fleet }, pending),
     platforms: platformsOf(published.state),
   };
 }

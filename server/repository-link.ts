@@ -3,15 +3,15 @@ import {
   commitVerbs,
   findRelease,
   PublishedError,
-  readRollouts,
+  readPlan,
 } from '../adapters/repository/rollouts.ts';
 import type { Rejected } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
+import type { PlanVerb } from '../core/plan.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Platform } from '../core/tuf/names.ts';
-import type { Verb } from '../core/verb.ts';
 import type { Fleet, Published } from './fleet.ts';
 import { Mutex } from './mutex.ts';
 import { isRenewalDue, ownRenewal } from './renewal.ts';
@@ -57,13 +57,13 @@ export class RepositoryLink {
       const { repository, fleet } = this.#options;
       const state = await repository.load();
       if (state.timestampEtag === fleet.view.published.state.timestampEtag) return false;
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publish({ state, ...(await readPlan(repository, state)) });
       return true;
     });
   }
 
   /** Signs and publishes the verbs, or whatever the passing of time changes in the manifest. */
-  commit(verbs: readonly Verb[]): Promise<readonly Rejected[]> {
+  commit(verbs: readonly PlanVerb[]): Promise<readonly Rejected[]> {
     return this.#work(async () => {
       const { repository, signers, now } = this.#options;
       const done = await commitVerbs(repository, { signers, verbs, now: now() });
@@ -82,7 +82,7 @@ export class RepositoryLink {
         rollouts: () => fleet.view.rollouts,
         now: now(),
       });
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publish({ state, ...(await readPlan(repository, state)) });
       return { changed, snapshot: state.snapshot.version, timestamp: state.timestamp.version };
     });
   }
@@ -99,7 +99,7 @@ export class RepositoryLink {
       const { repository, signers } = this.#options;
       const edit = (before: RepositoryState) => ownRenewal(before, this.#renewalOrder());
       const state = await repository.commit({ signers, edit });
-      this.#publish({ state, rollouts: await readRollouts(repository, state) });
+      this.#publish({ state, ...(await readPlan(repository, state)) });
     });
   }
 
@@ -120,10 +120,10 @@ export class RepositoryLink {
     return { signers, now: now(), policy: expiry };
   }
 
-  #publish({ state, rollouts }: Published): void {
+  #publish({ state, rollouts, fleet: record }: Published): void {
     const { fleet, onCommit } = this.#options;
     if (state.timestampEtag !== fleet.view.published.state.timestampEtag) onCommit();
-    fleet.publish({ state, rollouts });
+    fleet.publish({ state, rollouts, fleet: record });
   }
 
   #work<T>(work: () => Promise<T>): Promise<T> {

@@ -3,10 +3,14 @@ import type { Logger } from 'pino';
 import { newRolloutId } from '../adapters/repository/rollouts.ts';
 import type { State, StoredVerb } from '../adapters/state/state.ts';
 import type { ChangeKind } from '../core/operator-api.ts';
+import type { FleetRules } from '../core/fleet/rules.ts';
+import { rulesToJson } from '../core/fleet/write-rules.ts';
+import { applyToPlan } from '../core/plan.ts';
+import type { FleetRecord, FleetVerb, PlanVerb } from '../core/plan.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { formatVerb, parseVerb } from '../core/verb-json.ts';
-import { applyVerb, RolloutError } from '../core/verb.ts';
+import { RolloutError } from '../core/verb.ts';
 import type { Verb } from '../core/verb.ts';
 import { EVERYONE_AT_ONCE } from '../core/wave.ts';
 import type { Policy } from '../core/wave.ts';
@@ -36,6 +40,14 @@ export type Order = {
   | { readonly kind: ChangeKind; readonly rolloutId: string }
   | { readonly kind: 'roll-back'; readonly rolloutId: string; readonly to: string }
 );
+
+/** The rules that the fleet shall have from now on. */
+export type FleetOrder = {
+  readonly requestId: string;
+  readonly by: string;
+  readonly reason: string | null;
+  readonly rules: FleetRules;
+};
 
 export type VerbIntakeOptions = {
   readonly state: Pick<State, 'findVerb' | 'enqueueVerb'>;
@@ -70,18 +82,35 @@ export class VerbIntake {
     });
   }
 
+  /** The record with the rules in force: as durable and as idempotent as `accept`. Throws as it does. */
+  acceptFleet({ rules, requestId: id, ...origin }: FleetOrder): Promise<FleetRecord> {
+    return this.#mutex.run(async () => {
+      const { state, fleet, now } = this.#options;
+      const known = await state.findVerb(id);
+      const verb: FleetVerb = { kind: 'apply-fleet', id, at: now(), ...origin, rules };
+      if (known === null) await this.#take(verb);
+      else refuseOther(verb, known);
+      return fleet.view.fleet;
+    });
+  }
+
   async #acceptNew(order: Order): Promise<string> {
-    const { state, fleet, now, log, wakeOutbox } = this.#options;
-    const verb = await this.#verbOf(order, now());
-    applyVerb(fleet.view.rollouts, verb);
+    const verb = await this.#verbOf(order, this.#options.now());
+    await this.#take(verb);
+    return verb.rolloutId;
+  }
+
+  async #take(verb: PlanVerb): Promise<void> {
+    const { state, fleet, log, wakeOutbox } = this.#options;
+    if (applyToPlan(fleet.view, verb) === fleet.view) return;
     await state.enqueueVerb({ id: verb.id, json: formatVerb(verb), acceptedAt: verb.at });
     fleet.accept(verb);
+    const concerned = verb.kind === 'apply-fleet' ? {} : { rolloutId: verb.rolloutId };
     log.info(
-      { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId, reason: verb.reason },
+      { verbId: verb.id, verb: verb.kind, ...concerned, reason: verb.reason },
       'verb accepted',
     );
     wakeOutbox();
-    return verb.rolloutId;
   }
 
   async #verbOf(order: Order, at: Date): Promise<Verb> {
@@ -138,14 +167,27 @@ export class VerbIntake {
 /** The rollout that the same order concerned before. Throws if it was another order, or came to nothing. */
 function repeated(order: Order, { json, status }: StoredVerb): string {
   const verb = parseVerb(json);
-  if (!isSameOrder(order, verb)) throw conflict(order);
-  if (status.kind === 'rejected') {
-    throw new RequestError(
-      'request/rejected',
-      `request ${order.requestId} was rejected: ${status.message}`,
-    );
-  }
+  if (verb.kind === 'apply-fleet' || !isSameOrder(order, verb)) throw conflict(order);
+  refuseRejected(order, status);
   return verb.rolloutId;
+}
+
+function refuseRejected({ requestId }: Pick<Order, 'requestId'>, status: StoredVerb['status']) {
+  if (status.kind !== 'rejected') return;
+  throw new RequestError(
+    'request/rejected',
+    `request ${requestId} was rejected: ${status.message}`,
+  );
+}
+
+function refuseOther(verb: FleetVerb, { json, status }: StoredVerb): void {
+  const known = parseVerb(json);
+  const isSame =
+    known.kind === 'apply-fleet' &&
+    known.reason === verb.reason &&
+    isDeepStrictEqual(rulesToJson(known.rules), rulesToJson(verb.rules));
+  if (!isSame) throw conflict({ requestId: verb.id });
+  refuseRejected({ requestId: verb.id }, status);
 }
 
 function isSameOrder(order: Order, verb: Verb): boolean {
@@ -172,7 +214,7 @@ function policyOf({ policy }: StartOrder, startAt: Date): Policy {
   return policy === null ? EVERYONE_AT_ONCE : resolvePolicy(parseWavePolicy(policy), startAt);
 }
 
-function conflict({ requestId }: Order): RequestError {
+function conflict({ requestId }: Pick<Order, 'requestId'>): RequestError {
   return new RequestError(
     'request/conflict',
     `request id ${requestId} was used for another request before`,

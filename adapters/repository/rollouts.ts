@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { compileManifest } from '../../core/compile.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { parseManifest } from '../../core/manifest.ts';
+import { appliedIds, applyToPlan, EMPTY_PLAN } from '../../core/plan.ts';
+import type { Plan, PlanVerb } from '../../core/plan.ts';
 import { releaseRefOf } from '../../core/release-ref.ts';
 import { parseRelease } from '../../core/release.ts';
 import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
 import { MANIFEST_TARGET, releaseDocumentTarget, ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
-import { applyVerb, RolloutError } from '../../core/verb.ts';
-import type { Verb } from '../../core/verb.ts';
+import { RolloutError } from '../../core/verb.ts';
 import type { Signer } from '../signing/signer.ts';
 import { publishedReleases } from './repository.ts';
 import type { Edit, EditPlan, Repository, RepositoryState } from './repository.ts';
@@ -19,11 +20,10 @@ export class PublishedError extends ExpectedError<
   | 'release/withdrawn'
 > {}
 
-export type Rejected = { readonly verb: Verb; readonly error: RolloutError };
+export type Rejected = { readonly verb: PlanVerb; readonly error: RolloutError };
 
-export type VerbsCommitted = {
+export type VerbsCommitted = Plan & {
   readonly state: RepositoryState;
-  readonly rollouts: readonly Rollout[];
   /** Verbs that were not legal any more when their turn came; the others are committed. */
   readonly rejected: readonly Rejected[];
 };
@@ -32,6 +32,11 @@ export async function readRollouts(
   repository: Repository,
   state: RepositoryState,
 ): Promise<readonly Rollout[]> {
+  return (await readPlan(repository, state)).rollouts;
+}
+
+/** What operators decided, from the signed manifest. */
+export async function readPlan(repository: Repository, state: RepositoryState): Promise<Plan> {
   return parseManifest(utf8(await repository.readTarget(state, MANIFEST_TARGET)));
 }
 
@@ -66,10 +71,10 @@ export async function findRelease(
 async function withPublished(
   repository: Repository,
   state: RepositoryState,
-  { rollouts, verbs }: { readonly rollouts: readonly Rollout[]; readonly verbs: readonly Verb[] },
-): Promise<{ readonly verbs: readonly Verb[]; readonly rejected: readonly Rejected[] }> {
-  const applied = new Set(rollouts.flatMap(({ history }) => history.map(({ id }) => id)));
-  const current: Verb[] = [];
+  { plan, verbs }: { readonly plan: Plan; readonly verbs: readonly PlanVerb[] },
+): Promise<{ readonly verbs: readonly PlanVerb[]; readonly rejected: readonly Rejected[] }> {
+  const applied = appliedIds(plan);
+  const current: PlanVerb[] = [];
   const rejected: Rejected[] = [];
   for (const verb of verbs) {
     try {
@@ -106,41 +111,41 @@ export function notPublished(
 }
 
 /**
- * Applies the verbs to the rollouts of the manifest and commits it, beginning again from what is there whenever somebody
+ * Applies the verbs to the plan of the manifest and commits it, beginning again from what is there whenever somebody
  * else commits first. Without verbs it commits only if the manifest compiles to something else by now.
  */
 export async function commitVerbs(
   repository: Repository,
   options: {
     readonly signers: readonly Signer[];
-    readonly verbs: readonly Verb[];
+    readonly verbs: readonly PlanVerb[];
     readonly now: Date;
     /** Told what would be committed; then nothing is. */
     readonly onPlan?: ((plan: EditPlan) => void) | undefined;
   },
 ): Promise<VerbsCommitted> {
-  let rollouts: readonly Rollout[] = [];
+  let plan: Plan = EMPTY_PLAN;
   let rejected: readonly Rejected[] = [];
   const edit: Edit = async (before) => {
     const bytes = await repository.readTarget(before, MANIFEST_TARGET);
     const old = parseManifest(utf8(bytes));
     const fresh = await withPublished(repository, before, {
-      rollouts: old,
+      plan: old,
       verbs: options.verbs,
     });
     const applied = applyAll(old, fresh.verbs);
-    rollouts = applied.rollouts;
+    plan = applied.plan;
     rejected = [...fresh.rejected, ...applied.rejected];
     // All refused, or all applied before: there is nothing of theirs to commit.
-    if (options.verbs.length > 0 && rollouts === old) return { roles: new Map() };
+    if (options.verbs.length > 0 && plan === old) return { roles: new Map() };
     const published = publishedReleases(before).map(({ version }) => version);
-    const next = compileManifest(rollouts, { published, now: options.now });
+    const next = compileManifest(plan, { published, now: options.now });
     if (next === utf8(bytes)) return { roles: new Map() };
     const change = { name: MANIFEST_TARGET, bytes: new TextEncoder().encode(next) };
     return { roles: new Map([[ROLLOUTS_ROLE, { replace: [change] }]]) };
   };
   const state = await commitOrPlan(repository, edit, options);
-  return { state, rollouts, rejected };
+  return { state, ...plan, rejected };
 }
 
 async function commitOrPlan(
@@ -160,18 +165,18 @@ async function commitOrPlan(
   return plan.before;
 }
 
-function applyAll(before: readonly Rollout[], verbs: readonly Verb[]) {
-  let rollouts = before;
+function applyAll(before: Plan, verbs: readonly PlanVerb[]) {
+  let plan = before;
   const rejected: Rejected[] = [];
   for (const verb of verbs) {
     try {
-      rollouts = applyVerb(rollouts, verb);
+      plan = applyToPlan(plan, verb);
     } catch (error) {
       if (!(error instanceof RolloutError)) throw error;
       rejected.push({ verb, error });
     }
   }
-  return { rollouts, rejected };
+  return { plan, rejected };
 }
 
 /** Ten letters and digits; short enough to type, and never met twice in one manifest. */

@@ -2,7 +2,7 @@ import { Router } from 'express';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import type { CheckIn } from '../../core/check-in.ts';
-import { decide } from '../../core/decide.ts';
+import { decide, NO_JUDGEMENT } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
 import { seedOfHost } from '../../core/seed.ts';
@@ -74,7 +74,7 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
 
 function decideFor({ fleet }: CheckInContext, { host }: CheckIn, now: Date): Decision {
   const seed = host.seed ?? seedOfHost(host.id);
-  return decide({ ...host, seed }, fleet.currentRollouts(host) ?? [], now);
+  return decide({ ...host, seed }, fleet.judgementFor(host) ?? NO_JUDGEMENT, now);
 }
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {

@@ -1,7 +1,7 @@
 import { Router } from 'express';
 import type { Response } from 'express';
 import type { Host } from '../../adapters/state/state.ts';
-import { decide } from '../../core/decide.ts';
+import { decide, NO_JUDGEMENT } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { refuseMethod } from '../answer-errors.ts';
@@ -27,7 +27,7 @@ async function show(context: HostContext, id: string, response: Response): Promi
   if (host === null) {
     throw new RequestError('request/not-there', `no host ${id.slice(0, 200)} was ever seen`);
   }
-  const decision = decide(host, fleet.currentRollouts(host) ?? [], now());
+  const decision = decide(host, fleet.judgementFor(host) ?? NO_JUDGEMENT, now());
   response.json({ host: hostJson(host), decision: decisionJson(decision) });
 }
 

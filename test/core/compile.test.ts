@@ -18,6 +18,7 @@ import {
   DEFAULT_WAVES,
   HOUR_MS,
   policies,
+  planOf,
   policyOf,
   releaseOf,
   rollBackVerb,
@@ -39,7 +40,7 @@ function running(rollout: Rollout): RunningRollout {
 }
 
 function compiled(rollouts: readonly Rollout[], now: Date) {
-  return readAsUpdog(compileManifest(rollouts, { published: PUBLISHED, now }));
+  return readAsUpdog(compileManifest(planOf(rollouts), { published: PUBLISHED, now }));
 }
 
 /** What an unmodified updog would install, by the port of its selection. */
@@ -145,8 +146,8 @@ describe('compileManifest', () => {
       ),
       other,
     ];
-    const text = compileManifest(rollouts, { published: PUBLISHED, now: after(DAY_MS) });
-    expect(parseManifest(text)).toEqual(rollouts);
+    const text = compileManifest(planOf(rollouts), { published: PUBLISHED, now: after(DAY_MS) });
+    expect(parseManifest(text).rollouts).toEqual(rollouts);
     expect(compileManifest(parseManifest(text), { published: PUBLISHED, now: after(DAY_MS) })).toBe(
       text,
     );
@@ -222,7 +223,7 @@ describe('compileManifest', () => {
         [HOUR_MS, 100],
       ]),
     });
-    const text = compileManifest([rollout], { published: PUBLISHED, now: after(0) });
+    const text = compileManifest(planOf([rollout]), { published: PUBLISHED, now: after(0) });
     const { updates } = JSON.parse(text);
     expect(Object.keys(updates[0])).toEqual([
       'variant',
@@ -242,7 +243,7 @@ describe('compileManifest', () => {
   });
 
   it('is byte for byte the empty manifest without rollouts', () => {
-    expect(compileManifest([], { published: [], now: after(0) })).toBe(
+    expect(compileManifest(planOf([]), { published: [], now: after(0) })).toBe(
       '{\n  "updates": [],\n  "migrations": {},\n  "rollouts": []\n}',
     );
   });
@@ -250,7 +251,7 @@ describe('compileManifest', () => {
 
 describe('parseManifest', () => {
   it('reads a manifest of Bottlerocket, which has no rollouts', () => {
-    expect(parseManifest('{"updates":[],"migrations":{}}')).toEqual([]);
+    expect(parseManifest('{"updates":[],"migrations":{}}')).toEqual(planOf([]));
   });
 
   it.each([
