@@ -32,12 +32,15 @@ import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
 import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
 import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
+import { groupListCommand } from '../repo-tools/commands/group-list.ts';
+import { rolloutApplyCommand } from '../repo-tools/commands/rollout-apply.ts';
 import { rolloutChangeCommand } from '../repo-tools/commands/rollout-change.ts';
 import { rolloutListCommand } from '../repo-tools/commands/rollout-list.ts';
 import { rolloutPreviewCommand } from '../repo-tools/commands/rollout-preview.ts';
 import { rolloutRollbackCommand } from '../repo-tools/commands/rollout-rollback.ts';
 import { rolloutShowCommand } from '../repo-tools/commands/rollout-show.ts';
 import { rolloutStartCommand } from '../repo-tools/commands/rollout-start.ts';
+import { rolloutWhyCommand } from '../repo-tools/commands/rollout-why.ts';
 import { rootApplyCommand } from '../repo-tools/commands/root-apply.ts';
 import { rootCancelCommand } from '../repo-tools/commands/root-cancel.ts';
 import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
@@ -96,7 +99,10 @@ function buildProgram(io: Io): Command {
     ...CHANGES.map((kind) => rolloutChangeCommand(io, kind)),
     rolloutRollbackCommand(io),
     rolloutPreviewCommand(io),
+    rolloutApplyCommand(io),
+    rolloutWhyCommand(io),
   ]);
+  group(program, 'group', 'groups of hosts with rules of their own', [groupListCommand(io)]);
   program.addCommand(serveCommand(io));
   group(program, 'agent', 'the program on a host', [
     agentOnceCommand(io),

@@ -3,9 +3,9 @@ import { compileWaves } from './compiled-waves.ts';
 import type { RunningRollout } from './compiled-waves.ts';
 import { curveOf } from './curve.ts';
 import { formatInstant } from './instant.ts';
-import { rulesToJson } from './fleet/write-rules.ts';
-import type { FleetRecord, Plan } from './plan.ts';
-import { changeToJson, currentRollouts, isSameRelease, rolloutToJson } from './rollout.ts';
+import { recordToJson } from './fleet-view.ts';
+import type { Plan } from './plan.ts';
+import { currentRollouts, isSameRelease, rolloutToJson } from './rollout.ts';
 import type { ReleaseRef, Rollout } from './rollout.ts';
 import { SEED_COUNT } from './seed.ts';
 import { clockAt, instantOf, isAtGate, reachablePoints, tideAt } from './tide.ts';
@@ -40,10 +40,6 @@ export function compileManifest(
     ...(fleet.history.length === 0 ? {} : { fleet: recordToJson(fleet) }),
   };
   return JSON.stringify(manifest, null, 2);
-}
-
-function recordToJson({ rules, history }: FleetRecord) {
-  return { rules: rulesToJson(rules), history: history.map(changeToJson) };
 }
 
 /** The next instant at which `updates` must list a rollout that it does not list yet, or null. */

@@ -51,8 +51,19 @@ export type Verdict =
       readonly until: Date | null;
     };
 
+type RuleName =
+  | 'exclude'
+  | 'dead-end'
+  | 'barrier'
+  | 'lock'
+  | 'state'
+  | 'tide'
+  | 'freeze'
+  | 'window'
+  | 'concurrency';
+
 export type HostRule = {
-  readonly name: string;
+  readonly name: RuleName;
   readonly judge: (step: Step, now: Date) => Verdict;
   /** Whether others decide about it from one moment to the next, so that a forecast leaves it out. */
   readonly isUnforeseeable?: boolean;

@@ -6,6 +6,7 @@ import { answerErrors, refuseUnknown } from './answer-errors.ts';
 import { measure } from './measure.ts';
 import { checkInRoute } from './routes/check-in.ts';
 import { commitRoute } from './routes/commit.ts';
+import { fleetRoute } from './routes/fleet.ts';
 import { healthRoute } from './routes/health.ts';
 import { hostRoute } from './routes/host.ts';
 import { metricsRoute } from './routes/metrics.ts';
@@ -15,6 +16,7 @@ import { repositoryRoute } from './routes/repository.ts';
 import { rolloutChangesRoute } from './routes/rollout-changes.ts';
 import { rolloutRoute } from './routes/rollout.ts';
 import { rolloutsRoute } from './routes/rollouts.ts';
+import { whyRoute } from './routes/why.ts';
 
 /** The whole HTTP interface; starts nothing. */
 export function createApp(context: Context): Express {
@@ -31,6 +33,7 @@ export function createApp(context: Context): Express {
   app.use('/api/v1', requireToken(context));
   app.use(rolloutsRoute(context), rolloutRoute(context), rolloutChangesRoute(context));
   app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
+  app.use(fleetRoute(context), whyRoute(context));
   app.use(refuseUnknown);
   app.use(answerErrors(context));
   return app;

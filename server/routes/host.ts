@@ -6,7 +6,7 @@ import type { Decision } from '../../core/decide.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { refuseMethod } from '../answer-errors.ts';
 import type { Context } from '../context.ts';
-import { RequestError } from '../errors.ts';
+import { findHost } from '../find-host.ts';
 
 type HostContext = Pick<Context, 'fleet' | 'state' | 'writeBehind' | 'now'>;
 
@@ -21,12 +21,8 @@ export function hostRoute(context: HostContext): Router {
 }
 
 async function show(context: HostContext, id: string, response: Response): Promise<void> {
-  const { fleet, state, writeBehind, now } = context;
-  await writeBehind.flush();
-  const host = await state.findHost(id);
-  if (host === null) {
-    throw new RequestError('request/not-there', `no host ${id.slice(0, 200)} was ever seen`);
-  }
+  const { fleet, now } = context;
+  const host = await findHost(context, id);
   const decision = decide(host, fleet.judgementFor(host) ?? NO_JUDGEMENT, now());
   response.json({ host: hostJson(host), decision: decisionJson(decision) });
 }
