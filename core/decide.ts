@@ -93,12 +93,12 @@ function answerTo(step: Step, now: Date): Decision {
   const { rollout, direction, release } = step;
   const verdict = firstHold(step, now);
   if (verdict === null) return { decision: 'update', rolloutId: rollout.id, direction, release };
-  const isForeseeable = verdict.reason !== 'concurrency';
   return {
     decision: 'stay',
     reason: verdict.reason,
     rolloutId: rollout.id,
-    eligibleAt: isForeseeable ? eligibleAt(step, now) : null,
+    // What a person or another host decides has no time, whatever else holds.
+    eligibleAt: verdict.until === null ? null : eligibleAt(step, now),
   };
 }
 
