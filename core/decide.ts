@@ -98,7 +98,7 @@ function answerTo(step: Step, now: Date): Decision {
     reason: verdict.reason,
     rolloutId: rollout.id,
     // What a person or another host decides has no time, whatever else holds.
-    eligibleAt: verdict.until === null ? null : eligibleAt(step, now),
+    eligibleAt: verdict.until === null ? null : eligibleAt(step, verdict.until),
   };
 }
 
