@@ -1,5 +1,4 @@
-import { currentRollouts } from '../core/rollout.ts';
-import type { Rollout } from '../core/rollout.ts';
+import type { Plan } from '../core/plan.ts';
 import { decide, offerOf } from '../core/decide.ts';
 import type { Decision, Host } from '../core/decide.ts';
 import type { Release } from '../core/release.ts';
@@ -16,13 +15,12 @@ export type Hint = {
 /** The decision on the signed manifest: of the hinted rollout alone, or of all without a hint. */
 export function decisionFor(
   host: Host,
-  rollouts: readonly Rollout[],
+  { rollouts, fleet }: Plan,
   { hint, now }: { readonly hint: Hint | null; readonly now: Date },
 ): Decision | null {
-  if (hint === null) return decide(host, rollouts, now);
-  const current = currentRollouts(rollouts, host);
-  const rollout = current.find(({ id }) => id === hint.rolloutId);
-  return rollout === undefined ? null : offerOf(rollout, host, current, now);
+  const judgement = { rollouts, rules: fleet.rules };
+  if (hint === null) return decide(host, judgement, now);
+  return offerOf(hint.rolloutId, host, judgement, now);
 }
 
 /**

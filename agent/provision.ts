@@ -42,7 +42,7 @@ async function defaultVersion(
   repository: VerifiedRepository,
 ): Promise<string> {
   const manifest = new TextDecoder().decode(await repository.readTarget(MANIFEST_TARGET));
-  const open = currentRollouts(parseManifest(manifest), config.host)
+  const open = currentRollouts(parseManifest(manifest).rollouts, config.host)
     .filter((rollout) => rollout.state === 'running' && tideAt(rollout, now()) === SEED_COUNT)
     .map(({ release }) => release.version)
     .toSorted(compareVersions);

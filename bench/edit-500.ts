@@ -9,6 +9,7 @@ import { openSigner } from '../adapters/signing/open.ts';
 import { createMemoryStorage } from '../adapters/storage/memory.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
 import { compileManifest } from '../core/compile.ts';
+import { EMPTY_PLAN } from '../core/plan.ts';
 import { releasesRole } from '../core/tuf/names.ts';
 import { measureProgram, measureTidegate } from './measured-process.ts';
 import { median, scratchFolder, spread } from './runs.ts';
@@ -84,7 +85,7 @@ async function makeRepository(cwd: string): Promise<void> {
   await initRepository({
     ...{ storage, now, signers: [signer], root: holders, targets: holders, online: holders },
     releases: platforms.map((platform) => ({ ...platform, ...holders })),
-    manifest: new TextEncoder().encode(compileManifest([], { published: [], now })),
+    manifest: new TextEncoder().encode(compileManifest(EMPTY_PLAN, { published: [], now })),
   });
   const edits = platforms.map((platform) => {
     const addFiles = Array.from({ length: TARGETS }, (_, index) => ({

@@ -37,6 +37,8 @@ import { repoRefreshCommand } from '../repo-tools/commands/repo-refresh.ts';
 import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
 import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
+import { groupListCommand } from '../repo-tools/commands/group-list.ts';
+import { rolloutApplyCommand } from '../repo-tools/commands/rollout-apply.ts';
 import { rolloutChangeCommand } from '../repo-tools/commands/rollout-change.ts';
 import { rolloutListCommand } from '../repo-tools/commands/rollout-list.ts';
 import { rolloutPreviewCommand } from '../repo-tools/commands/rollout-preview.ts';
@@ -45,6 +47,7 @@ import { rolloutSimulateCommand } from '../repo-tools/commands/rollout-simulate.
 import { rolloutShowCommand } from '../repo-tools/commands/rollout-show.ts';
 import { rolloutStartCommand } from '../repo-tools/commands/rollout-start.ts';
 import { rolloutWatchCommand } from '../repo-tools/commands/rollout-watch.ts';
+import { rolloutWhyCommand } from '../repo-tools/commands/rollout-why.ts';
 import { rootApplyCommand } from '../repo-tools/commands/root-apply.ts';
 import { rootCancelCommand } from '../repo-tools/commands/root-cancel.ts';
 import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
@@ -107,6 +110,8 @@ function buildProgram(io: Io): Command {
     ...SIMPLE_VERBS.map((kind) => rolloutChangeCommand(io, kind)),
     rolloutRollbackCommand(io),
     rolloutPreviewCommand(io),
+    rolloutApplyCommand(io),
+    rolloutWhyCommand(io),
     rolloutSimulateCommand(io),
   ]);
   group(program, 'audit', 'who did what to the rollouts of a server', [
@@ -118,6 +123,7 @@ function buildProgram(io: Io): Command {
     hostListCommand(io),
     hostShowCommand(io),
   ]);
+  group(program, 'group', 'groups of hosts with rules of their own', [groupListCommand(io)]);
   program.addCommand(serveCommand(io));
   group(program, 'state', 'what a server knows of hosts, reports and verbs', [
     stateExportCommand(io),

@@ -1,32 +1,30 @@
 import type { AuditRecord } from './audit.ts';
 import { formatInstant } from './instant.ts';
+import { rulesToJson } from './fleet/write-rules.ts';
+import type { FleetRecord, Plan, PlanVerb } from './plan.ts';
 import { rolloutToJson } from './rollout.ts';
 import type { Change, Rollout } from './rollout.ts';
-import type { Verb } from './verb.ts';
 
 type View = AuditRecord['before'];
 
-/** A rollout before and after a verb; null where there was none, or it is not known. */
-export type RolloutChange = { readonly before: Rollout | null; readonly after: Rollout | null };
+/** What a verb is about before and after it, as the log tells it; null where there was none, or it is not known. */
+export type VerbChange = Pick<AuditRecord, 'before' | 'after'>;
 
-/** What a verb did to the rollout that it is about. */
-export function rolloutChange(
-  { rolloutId }: Pick<Verb, 'rolloutId'>,
-  before: readonly Rollout[],
-  after: readonly Rollout[],
-): RolloutChange {
-  const find = (rollouts: readonly Rollout[]) => rollouts.find(({ id }) => id === rolloutId);
-  return { before: find(before) ?? null, after: find(after) ?? null };
+/** What a verb did to the rollout that it is about, or to the rules of the fleet. */
+export function changeOf(verb: PlanVerb, before: Plan, after: Plan): VerbChange {
+  if (verb.kind === 'apply-fleet') return rulesViews(before.fleet, after.fleet);
+  const find = ({ rollouts }: Plan) => rollouts.find(({ id }) => id === verb.rolloutId) ?? null;
+  return rolloutViews(find(before), find(after));
 }
 
 /** What happened to a verb of an operator, for the log. */
 export function recordOfVerb(
-  verb: Verb,
+  verb: PlanVerb,
   happened: {
     readonly event: 'accepted' | 'committed' | 'rejected';
     readonly at: Date;
     readonly message?: string;
-    readonly change?: RolloutChange | undefined;
+    readonly change?: VerbChange | undefined;
   },
 ): AuditRecord {
   const { event, at, message = null, change = { before: null, after: null } } = happened;
@@ -37,41 +35,53 @@ export function recordOfVerb(
     verbId: verb.id,
     verb: verb.kind,
     verbAt: formatInstant(verb.at),
-    rolloutId: verb.rolloutId,
+    rolloutId: verb.kind === 'apply-fleet' ? null : verb.rolloutId,
     reason: verb.reason,
     message,
-    ...viewsOf(change),
+    ...change,
   });
 }
 
 /** The verbs that somebody committed between two manifests, in the order of their times, for the log. */
-export function recordsOfFound(
-  before: readonly Rollout[],
-  after: readonly Rollout[],
-  at: Date,
-): readonly AuditRecord[] {
-  return after
-    .flatMap((rollout) => {
-      const old = before.find(({ id }) => id === rollout.id) ?? null;
-      const known = new Set(old?.history.map(({ id }) => id));
-      const changes = rollout.history.filter(({ id }) => !known.has(id));
-      return changes.map((change, index) => ({
-        change,
-        record: recordOfChange(change, rollout.id, {
-          at,
-          before: index === 0 ? old : null,
-          after: index === changes.length - 1 ? rollout : null,
-        }),
-      }));
-    })
+export function recordsOfFound(before: Plan, after: Plan, at: Date): readonly AuditRecord[] {
+  const ofRollouts = after.rollouts.flatMap((rollout) => {
+    const old = before.rollouts.find(({ id }) => id === rollout.id) ?? null;
+    const changes = newChanges(old?.history ?? [], rollout.history);
+    return found(changes, rollout.id, (isFirst, isLast) =>
+      rolloutViews(isFirst ? old : null, isLast ? rollout : null),
+    );
+  });
+  const changes = newChanges(before.fleet.history, after.fleet.history);
+  const ofFleet = found(changes, null, (isFirst, isLast) =>
+    rulesViews(isFirst ? before.fleet : null, isLast ? after.fleet : null),
+  );
+  return [...ofRollouts, ...ofFleet]
     .toSorted((a, b) => a.change.at.getTime() - b.change.at.getTime())
-    .map(({ record }) => record);
+    .map(({ change, rolloutId, views }) => recordOfChange(change, rolloutId, { at, ...views }));
+}
+
+function newChanges(before: readonly Change[], after: readonly Change[]): readonly Change[] {
+  const known = new Set(before.map(({ id }) => id));
+  return after.filter(({ id }) => !known.has(id));
+}
+
+/** Of several that were found at once only the first has a before, and only the last an after. */
+function found(
+  changes: readonly Change[],
+  rolloutId: string | null,
+  viewsOf: (isFirst: boolean, isLast: boolean) => VerbChange,
+) {
+  return changes.map((change, index) => ({
+    change,
+    rolloutId,
+    views: viewsOf(index === 0, index === changes.length - 1),
+  }));
 }
 
 function recordOfChange(
   change: Change,
-  rolloutId: string,
-  { at, ...views }: RolloutChange & { readonly at: Date },
+  rolloutId: string | null,
+  { at, ...views }: VerbChange & { readonly at: Date },
 ): AuditRecord {
   return expressible({
     at: formatInstant(at),
@@ -83,15 +93,17 @@ function recordOfChange(
     rolloutId,
     reason: change.reason,
     message: null,
-    ...viewsOf(views),
+    ...views,
   });
 }
 
+function rulesViews(before: FleetRecord | null, after: FleetRecord | null): VerbChange {
+  const view = (record: FleetRecord | null) => (record === null ? null : rulesToJson(record.rules));
+  return { before: view(before), after: view(after) };
+}
+
 /** The policy is the long part of a rollout: it stands only where the verb set it. */
-function viewsOf({ before, after }: RolloutChange): {
-  readonly before: View;
-  readonly after: View;
-} {
+function rolloutViews(before: Rollout | null, after: Rollout | null): VerbChange {
   const isSame =
     before !== null && JSON.stringify(before.policy) === JSON.stringify(after?.policy ?? null);
   return { before: viewOf(before, isSame), after: viewOf(after, isSame) };

@@ -35,7 +35,8 @@ const recordSchema = z.strictObject({
   verb: z.string(),
   /** By the clock of who gave the verb. */
   verbAt: z.string(),
-  rolloutId: z.string(),
+  /** Null for a verb about the fleet. */
+  rolloutId: z.string().nullable(),
   reason: z.string().nullable(),
   /** Why it was rejected. */
   message: z.string().nullable(),

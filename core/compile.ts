@@ -4,6 +4,8 @@ import { compileWaves } from './compiled-waves.ts';
 import type { RunningRollout } from './compiled-waves.ts';
 import { curveOf } from './curve.ts';
 import { formatInstant } from './instant.ts';
+import { recordToJson } from './fleet-view.ts';
+import type { Plan } from './plan.ts';
 import { currentRollouts, isSameRelease, rolloutToJson } from './rollout.ts';
 import type { ReleaseRef, Rollout } from './rollout.ts';
 import { SEED_COUNT } from './seed.ts';
@@ -26,12 +28,12 @@ type CompiledUpdate = {
 };
 
 /**
- * `manifest.json` for these rollouts at this instant, in Bottlerocket's byte layout. `published` holds every version that a
+ * `manifest.json` for this plan at this instant, in Bottlerocket's byte layout. `published` holds every version that a
  * host may run, of any variant: updog refuses an update without a chain of migrations from its own version. `auditHead`
  * makes the manifest a witness of the server's audit log; what names one already must go on naming one.
  */
 export function compileManifest(
-  rollouts: readonly Rollout[],
+  { rollouts, fleet }: Plan,
   {
     published,
     now,
@@ -46,6 +48,7 @@ export function compileManifest(
     updates: compileUpdates(rollouts, now),
     migrations: compileMigrations(rollouts, published),
     rollouts: rollouts.map(rolloutToJson),
+    ...(fleet.history.length === 0 ? {} : { fleet: recordToJson(fleet) }),
     ...(auditHead === null
       ? {}
       : { audit: { sequence: auditHead.sequence, hash: auditHead.hash } }),

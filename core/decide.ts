@@ -1,19 +1,18 @@
-import { gateAt, letThroughAt, opensFor } from './tide.ts';
+import { eligibleAt } from './eta.ts';
+import { NOT_COUNTED } from './fleet/limit.ts';
+import type { LeaseCount } from './fleet/limit.ts';
+import { groupOf, NO_RULES } from './fleet/rules.ts';
+import type { FleetRules } from './fleet/rules.ts';
+import { HOST_RULES, seedIn } from './host-rules.ts';
+import type { HoldReason, Host, Step, Verdict } from './host-rules.ts';
 import { currentRollouts, isSameRelease } from './rollout.ts';
 import type { ReleaseRef, Rollout } from './rollout.ts';
-import { seedInRollout } from './seed.ts';
+import { ebbAt } from './tide.ts';
 import { compareVersions } from './version.ts';
 
-/** What the decision needs to know of a host. `seed` is its place in the queue, 0..2047. */
-export type Host = {
-  readonly id: string;
-  readonly variant: string;
-  readonly arch: string;
-  readonly version: string;
-  readonly seed: number;
-};
+export type { Host } from './host-rules.ts';
 
-export type StayReason = 'up-to-date' | 'not-yet' | 'paused' | 'halted' | 'gate' | 'barrier';
+export type StayReason = 'up-to-date' | HoldReason;
 
 export type Update = {
   readonly decision: 'update';
@@ -35,6 +34,17 @@ export type Stay = {
 
 export type Decision = Update | Stay;
 
+/** What a host is judged by. */
+export type Judgement = {
+  readonly rollouts: readonly Rollout[];
+  readonly rules: FleetRules;
+  /** The leases that are out; left out by programs that grant none. */
+  readonly leases?: LeaseCount;
+};
+
+/** For a platform that has no releases. */
+export const NO_JUDGEMENT: Judgement = { rollouts: [], rules: NO_RULES };
+
 const UP_TO_DATE: Stay = {
   decision: 'stay',
   reason: 'up-to-date',
@@ -53,37 +63,90 @@ export function currentNewestFirst(
 }
 
 /**
- * What the host may do now: the newest release whose tide covers it; else the way back if the release it runs was
- * rolled back; else stay. Every program that answers this question calls this function.
+ * What the host may do now: the newest release whose tide covers it and that no rule of the fleet holds back; else the
+ * way back if the release it runs was rolled back; else stay. Every program that answers this question calls this function.
  */
-export function decide(host: Host, rollouts: readonly Rollout[], now: Date): Decision {
-  return decideAmong(host, currentNewestFirst(rollouts, host), now);
+export function decide(host: Host, judgement: Judgement, now: Date): Decision {
+  return decideAmong(
+    host,
+    { ...judgement, rollouts: currentNewestFirst(judgement.rollouts, host) },
+    now,
+  );
 }
 
 /** `decide` for whoever has `currentNewestFirst` of the host's platform at hand already. */
-export function decideAmong(host: Host, current: readonly Rollout[], now: Date): Decision {
-  const answers = current.map((rollout) => offerOf(rollout, host, current, now));
+export function decideAmong(host: Host, judgement: Judgement, now: Date): Decision {
+  const answers = stepsAmong(host, judgement, now).map((step) => answerTo(step, now));
   const update =
-    answers.find((answer) => answer?.decision === 'update' && answer.direction === 'forward') ??
-    answers.find((answer) => answer?.decision === 'update');
-  if (update !== undefined && update !== null) return update;
-  const waits = answers.filter((answer) => answer?.decision === 'stay');
+    answers.find((answer) => answer.decision === 'update' && answer.direction === 'forward') ??
+    answers.find((answer) => answer.decision === 'update');
+  if (update !== undefined) return update;
+  const waits = answers.filter((answer) => answer.decision === 'stay');
   const [soonest] = waits
     .filter((wait) => wait.eligibleAt !== null)
     .toSorted((a, b) => Number(a.eligibleAt) - Number(b.eligibleAt));
   return soonest ?? waits[0] ?? UP_TO_DATE;
 }
 
-/**
- * What one rollout alone says to a host, among the current rollouts of its variant and arch: an update, a wait, or
- * null where it does not concern the host.
- */
+/** What one rollout alone says to a host: an update, a wait, or null where it does not concern the host. */
 export function offerOf(
+  rolloutId: string,
+  host: Host,
+  judgement: Judgement,
+  now: Date,
+): Decision | null {
+  const step = stepsOf(host, judgement, now).find(({ rollout }) => rollout.id === rolloutId);
+  return step === undefined ? null : answerTo(step, now);
+}
+
+/** The steps that the rollouts in force would have the host take, to the newest release first. */
+export function stepsOf(host: Host, judgement: Judgement, now: Date): Step[] {
+  const rollouts = currentNewestFirst(judgement.rollouts, host);
+  return stepsAmong(host, { ...judgement, rollouts }, now);
+}
+
+function stepsAmong(
+  host: Host,
+  { rollouts: current, rules, leases = NOT_COUNTED }: Judgement,
+  now: Date,
+): Step[] {
+  const group = groupOf(host, rules);
+  return current.flatMap((rollout) => {
+    const way = wayOf(rollout, host, current, now);
+    return way === null ? [] : [{ host, group, rollout, fleet: rules, leases, ...way }];
+  });
+}
+
+function answerTo(step: Step, now: Date): Decision {
+  const { rollout, direction, release } = step;
+  const verdict = firstHold(step, now);
+  if (verdict === null) {
+    const { id: rolloutId, attempt } = rollout;
+    return { decision: 'update', rolloutId, direction, release, attempt };
+  }
+  return {
+    decision: 'stay',
+    reason: verdict.reason,
+    rolloutId: rollout.id,
+    // What a person or another host decides has no time, whatever else holds.
+    eligibleAt: verdict.until === null ? null : eligibleAt(step, verdict.until),
+  };
+}
+
+function firstHold(step: Step, now: Date): (Verdict & { readonly verdict: 'hold' }) | null {
+  for (const { judge } of HOST_RULES) {
+    const verdict = judge(step, now);
+    if (verdict.verdict === 'hold') return verdict;
+  }
+  return null;
+}
+
+function wayOf(
   rollout: Rollout,
   host: Host,
   current: readonly Rollout[],
   now: Date,
-): Decision | null {
+): Pick<Step, 'direction' | 'release'> | null {
   const { release, state } = rollout;
   const order = compareVersions(release.version, host.version);
   switch (state) {
@@ -95,82 +158,22 @@ export function offerOf(
     case 'paused':
     case 'halted':
       if (rollout.sentBackTo !== null)
-        return order === 0 ? back(rollout, host, current, now) : null;
-      return order > 0 ? forward(rollout, host, now) : null;
+        return order === 0 ? wayBack(rollout, host, current, now) : null;
+      return order > 0 ? { direction: 'forward', release } : null;
   }
 }
 
-function forward(rollout: Rollout, host: Host, now: Date): Decision {
-  const { release } = rollout;
-  const { minimumFrom } = release;
-  if (minimumFrom !== null && compareVersions(host.version, minimumFrom) < 0) {
-    return stay(rollout, 'barrier');
-  }
-  return (
-    heldBy(rollout, host, now) ?? {
-      decision: 'update',
-      rolloutId: rollout.id,
-      direction: 'forward',
-      release,
-      attempt: rollout.attempt,
-    }
-  );
-}
-
-function back(
-  rollout: Rollout,
-  host: Host,
-  current: readonly Rollout[],
-  now: Date,
-): Decision | null {
-  const release = wayBack(rollout, host, current, now);
-  if (release === null) return null;
-  return (
-    heldBy(rollout, host, now) ?? {
-      decision: 'update',
-      rolloutId: rollout.id,
-      direction: 'rollback',
-      release,
-      attempt: rollout.attempt,
-    }
-  );
-}
-
-/** What still holds the host, whichever way the rollout goes; null if it is its turn. */
-function heldBy(rollout: Rollout, host: Host, now: Date): Stay | null {
-  const { state } = rollout;
-  // The andon cord: while the rollout stands still no host starts, not even one below the tide.
-  if (state === 'paused' || state === 'halted') return stay(rollout, state);
-  const seed = seedIn(rollout, host);
-  if (isLetThrough(rollout, seed, now)) return null;
-  return gateAt(rollout, now) === null
-    ? stay(rollout, 'not-yet', opensFor(rollout, seed))
-    : stay(rollout, 'gate');
-}
-
-function stay({ id }: Rollout, reason: StayReason, eligibleAt: Date | null = null): Stay {
-  return { decision: 'stay', reason, rolloutId: id, eligibleAt };
-}
-
-function seedIn({ id, seeds }: Rollout, host: Host): number {
-  return seeds === 'shuffled' ? seedInRollout(id, host.id) : host.seed;
-}
-
-function isLetThrough(rollout: Rollout, seed: number, now: Date): boolean {
-  return seed < letThroughAt(rollout, now);
-}
-
-/** Back to where the rollout sends, and further while that release was rolled back too and the way is permitted. */
+/** Back to where the rollout sends, and further while that release lets the host go too and the way is permitted. */
 function wayBack(
   { release, sentBackTo }: Rollout,
   host: Host,
   current: readonly Rollout[],
   now: Date,
-): ReleaseRef | null {
+): Pick<Step, 'direction' | 'release'> | null {
   if (sentBackTo === null) return null;
   const furthest = (from: ReleaseRef): ReleaseRef => {
     const ahead = current.find((rollout) => isSameRelease(rollout.release, from));
-    const isOpen = ahead?.state === 'rolled-back' && isLetThrough(ahead, seedIn(ahead, host), now);
+    const isOpen = ahead?.state === 'rolled-back' && seedIn(ahead, host) < ebbAt(ahead, now);
     const next = isOpen ? ahead.sentBackTo : null;
     const leadsOn =
       next !== null &&
@@ -178,5 +181,5 @@ function wayBack(
       release.rollbackTo.includes(next.version);
     return leadsOn ? furthest(next) : from;
   };
-  return furthest(sentBackTo);
+  return { direction: 'rollback', release: furthest(sentBackTo) };
 }

@@ -34,6 +34,14 @@ export const rollBackRequestSchema = z.strictObject({
 });
 export type RollBackRequest = z.infer<typeof rollBackRequestSchema>;
 
+/** Body of `PUT /api/v1/fleet`: all rules, as the file spells them. */
+export const applyFleetRequestSchema = z.strictObject({
+  requestId,
+  rules: z.record(z.string(), z.unknown()),
+  reason: reason.optional(),
+});
+export type ApplyFleetRequest = z.infer<typeof applyFleetRequestSchema>;
+
 /** Body of `GET /api/v1/rollouts`, oldest rollout first. */
 export const rolloutListSchema = z.object({ rollouts: z.array(rolloutViewSchema) });
 

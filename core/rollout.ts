@@ -89,7 +89,7 @@ export const counterSchema = z
 /** What the hosts did in a rollout, counted when their reports are stored. */
 export type Counters = z.infer<typeof counterSchema>;
 
-const changeSchema = z
+export const changeSchema = z
   .object({
     /** Unique for ever: a verb that is applied twice changes nothing the second time. */
     id: z.string(),
@@ -159,8 +159,12 @@ export function rolloutToJson(rollout: Rollout): Record<string, unknown> {
   return {
     ...rollout,
     runningSince: rollout.runningSince === null ? null : formatInstant(rollout.runningSince),
-    history: rollout.history.map((change) => ({ ...change, at: formatInstant(change.at) })),
+    history: rollout.history.map(changeToJson),
   };
+}
+
+export function changeToJson(change: Change): Record<string, unknown> {
+  return { ...change, at: formatInstant(change.at) };
 }
 
 /** The rollouts in force for a variant and arch: of several for one version the last one started. */

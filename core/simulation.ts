@@ -1,6 +1,7 @@
 import TinyQueue from 'tinyqueue';
 import { decide } from './decide.ts';
 import type { Decision, Host } from './decide.ts';
+import { NO_RULES } from './fleet/rules.ts';
 import { judge, reasonOf } from './judge.ts';
 import type { Counters, ReleaseRef, Rollout } from './rollout.ts';
 import { SimulatedHosts } from './simulated-hosts.ts';
@@ -252,7 +253,7 @@ class Run {
   #decide(host: number, atMs: number): Decision {
     const { variant, arch, version } = this.#rollout.release;
     const self = { ...this.#hosts.describe(host, version), variant, arch };
-    return decide(self, [this.#rollout], this.#dateOf(atMs));
+    return decide(self, { rollouts: [this.#rollout], rules: NO_RULES }, this.#dateOf(atMs));
   }
 
   #sampleUntil(endMs: number): void {

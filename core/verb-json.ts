@@ -1,15 +1,24 @@
 import { z } from 'zod';
+import { rulesSchema } from './fleet/schema.ts';
+import { rulesToJson } from './fleet/write-rules.ts';
+import type { FleetVerb, PlanVerb } from './plan.ts';
 import { counterSchema, instantSchema, policySchema, releaseRefSchema } from './rollout.ts';
 import { SIMPLE_VERBS } from './verb.ts';
 import type { Verb } from './verb.ts';
 
-const origin = {
+const ofAny = {
   id: z.string(),
   at: instantSchema,
   by: z.string(),
   reason: z.string().nullable(),
-  rolloutId: z.string(),
 };
+const origin = { ...ofAny, rolloutId: z.string() };
+
+const fleetVerbSchema: z.ZodType<FleetVerb> = z.object({
+  ...ofAny,
+  kind: z.literal('apply-fleet'),
+  rules: rulesSchema,
+});
 
 const verbSchema: z.ZodType<Verb> = z.union([
   z.object({
@@ -37,11 +46,13 @@ const verbSchema: z.ZodType<Verb> = z.union([
 ]);
 
 /** A verb as the outbox keeps it. */
-export function formatVerb(verb: Verb): string {
-  return JSON.stringify(verb);
+export function formatVerb(verb: PlanVerb): string {
+  return JSON.stringify(
+    verb.kind === 'apply-fleet' ? { ...verb, rules: rulesToJson(verb.rules) } : verb,
+  );
 }
 
 /** Reads what `formatVerb` wrote; anything else is damage and throws as such. */
-export function parseVerb(text: string): Verb {
-  return verbSchema.parse(JSON.parse(text));
+export function parseVerb(text: string): PlanVerb {
+  return z.union([verbSchema, fleetVerbSchema]).parse(JSON.parse(text));
 }

@@ -68,14 +68,16 @@ async function amendment(
   const amended = [...(release.amended ?? []), entry];
   const after: Release = { ...release, rollbackTo, minimumFrom, notes, amended };
   const bytes = formatRelease(after);
-  const { rollouts, auditHead } = await readManifest(repository, state);
+  const { auditHead, ...plan } = await readManifest(repository, state);
+  const { rollouts } = plan;
   const ref = releaseRefOf(after);
   const known = rolloutsThatKnow(rollouts, ref);
   const areRepeated = known.length > 0 && changes.some(({ field }) => field !== 'notes');
   const roles = new Map([[releasesRole(release), { replace: [{ name: target, bytes }] }]]);
   if (areRepeated) {
     const published = publishedReleases(state).map(({ version }) => version);
-    const manifest = compileManifest(withReleaseRef(rollouts, ref), { published, now, auditHead });
+    const amendedPlan = { ...plan, rollouts: withReleaseRef(rollouts, ref) };
+    const manifest = compileManifest(amendedPlan, { published, now, auditHead });
     roles.set(ROLLOUTS_ROLE, {
       replace: [{ name: MANIFEST_TARGET, bytes: new TextEncoder().encode(manifest) }],
     });

@@ -9,6 +9,7 @@ import { auditRoute } from './routes/audit.ts';
 import { checkInListener, isForCheckIn } from './routes/check-in.ts';
 import { commitRoute } from './routes/commit.ts';
 import { eventsRoute } from './routes/events.ts';
+import { fleetRoute } from './routes/fleet.ts';
 import { healthRoute } from './routes/health.ts';
 import { hostRoute } from './routes/host.ts';
 import { hostsRoute } from './routes/hosts.ts';
@@ -22,6 +23,7 @@ import { repositoryRoute } from './routes/repository.ts';
 import { rolloutChangesRoute } from './routes/rollout-changes.ts';
 import { rolloutRoute } from './routes/rollout.ts';
 import { rolloutsRoute } from './routes/rollouts.ts';
+import { whyRoute } from './routes/why.ts';
 
 /** The whole HTTP interface; starts nothing. */
 export function createApp(context: Context): RequestListener {
@@ -40,6 +42,7 @@ export function createApp(context: Context): RequestListener {
   app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
   app.use(auditRoute(context));
   app.use(hostsRoute(context), eventsRoute(context));
+  app.use(fleetRoute(context), whyRoute(context));
   app.use(refuseUnknown);
   app.use(answerErrors(context));
   return (request, response) => {

@@ -3,7 +3,8 @@ import { StateError } from '../adapters/state/state.ts';
 import type { State } from '../adapters/state/state.ts';
 import type { AuditRecord, ChainHead } from '../core/audit.ts';
 import { recordsOfFound } from '../core/audit-record.ts';
-import type { Rollout } from '../core/rollout.ts';
+import { EMPTY_PLAN } from '../core/plan.ts';
+import type { Plan } from '../core/plan.ts';
 import type { Fleet } from './fleet.ts';
 
 export type AuditTrailOptions = {
@@ -33,7 +34,7 @@ export class AuditTrail {
   }
 
   /** Takes note of the verbs between two manifests; those that the log tells of already are left out when it is written. */
-  observe(before: readonly Rollout[], after: readonly Rollout[]): void {
+  observe(before: Plan, after: Plan): void {
     const records = recordsOfFound(before, after, this.#options.now());
     if (records.length === 0) return;
     this.#found = [...this.#found, ...records];
@@ -87,9 +88,10 @@ export class AuditTrail {
 /** Goes on from the head that the manifest names, and writes down what others committed while no server ran. */
 export async function openAuditTrail(options: AuditTrailOptions): Promise<AuditTrail> {
   const { state, fleet, now } = options;
-  const { rollouts, auditHead } = fleet.view.published;
+  const { published } = fleet.view;
+  const { auditHead } = published;
   if (auditHead !== null) await state.continueAudit(auditHead);
-  const trail = new AuditTrail(options, recordsOfFound([], rollouts, now()));
+  const trail = new AuditTrail(options, recordsOfFound(EMPTY_PLAN, published, now()));
   await trail.flush();
   return trail;
 }

@@ -1,6 +1,6 @@
 import type { State, StoredVerb } from '../adapters/state/state.ts';
 import { parseVerb } from '../core/verb-json.ts';
-import type { Verb } from '../core/verb.ts';
+import type { PlanVerb } from '../core/plan.ts';
 import { ServerError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import type { RepositoryLink } from './repository-link.ts';
@@ -30,7 +30,7 @@ export async function catchUp(options: CatchUpOptions): Promise<void> {
 export async function learnPending({
   state,
   fleet,
-}: Pick<CatchUpOptions, 'state' | 'fleet'>): Promise<readonly Verb[]> {
+}: Pick<CatchUpOptions, 'state' | 'fleet'>): Promise<readonly PlanVerb[]> {
   const pending = await readPending(state);
   const known = new Set(fleet.view.pending.map(({ id }) => id));
   if (pending.some(({ id }) => !known.has(id))) fleet.learn(pending);
@@ -38,12 +38,14 @@ export async function learnPending({
 }
 
 /** The verbs of the outbox. */
-export async function readPending(state: Pick<State, 'pendingVerbs'>): Promise<readonly Verb[]> {
+export async function readPending(
+  state: Pick<State, 'pendingVerbs'>,
+): Promise<readonly PlanVerb[]> {
   return (await state.pendingVerbs()).map(readVerb);
 }
 
 /** A verb that cannot be read must not be skipped: those behind it may build on it. */
-function readVerb({ id, json }: StoredVerb): Verb {
+function readVerb({ id, json }: StoredVerb): PlanVerb {
   try {
     return parseVerb(json);
   } catch (cause) {

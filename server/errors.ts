@@ -88,6 +88,7 @@ const STATUS_BY_AREA: Readonly<Record<string, number>> = {
   json: 400,
   instant: 400,
   duration: 400,
+  fleet: 400,
   wave: 400,
   version: 400,
   commit: 422,

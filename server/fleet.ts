@@ -1,44 +1,44 @@
 import type { RepositoryState } from '../adapters/repository/repository.ts';
 import type { ManifestContent } from '../adapters/repository/rollouts.ts';
 import { currentNewestFirst } from '../core/decide.ts';
+import type { Judgement } from '../core/decide.ts';
+import { applyToPlan } from '../core/plan.ts';
+import type { Plan, PlanVerb } from '../core/plan.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { platformOfRole } from '../core/tuf/names.ts';
 import type { Platform } from '../core/tuf/names.ts';
-import { applyVerb, RolloutError } from '../core/verb.ts';
-import type { Verb } from '../core/verb.ts';
+import { RolloutError } from '../core/verb.ts';
 
 /** The content of the signed manifest, and the state of the repository that it belongs to. */
 export type Published = ManifestContent & { readonly state: RepositoryState };
 
-/** All that polls are answered from: never changed, only replaced as a whole. */
-export type FleetView = {
+/**
+ * All that polls are answered from: never changed, only replaced as a whole. Its plan is the one in force: that of the
+ * manifest with the pending verbs applied on top.
+ */
+export type FleetView = Plan & {
   readonly published: Published;
   /** Verbs that are durable, but not in the manifest yet, in the order of acceptance. */
-  readonly pending: readonly Verb[];
-  /** The rollouts in force: those of the manifest with the pending verbs applied on top. */
-  readonly rollouts: readonly Rollout[];
+  readonly pending: readonly PlanVerb[];
   readonly platforms: readonly Platform[];
 };
 
 /**
- * The rollouts after the verbs. A verb that is not legal any more because somebody else committed first has no effect; the
+ * The plan after the verbs. A verb that is not legal any more because somebody else committed first has no effect; the
  * outbox will find the same and reject it.
  */
-export function rolloutsInForce(
-  committed: readonly Rollout[],
-  pending: readonly Verb[],
-): readonly Rollout[] {
-  return pending.reduce((rollouts, verb) => {
+export function planInForce(committed: Plan, pending: readonly PlanVerb[]): Plan {
+  return pending.reduce((plan, verb) => {
     try {
-      return applyVerb(rollouts, verb);
+      return applyToPlan(plan, verb);
     } catch (error) {
-      if (error instanceof RolloutError) return rollouts;
+      if (error instanceof RolloutError) return plan;
       throw error;
     }
   }, committed);
 }
 
-/** The rollouts in force, in memory. */
+/** The plan in force, in memory. */
 export class Fleet {
   #view: FleetView;
   #current: ReadonlyMap<string, readonly Rollout[]>;
@@ -46,7 +46,7 @@ export class Fleet {
 
   constructor(
     published: Published,
-    pending: readonly Verb[],
+    pending: readonly PlanVerb[],
     onChange: (before: FleetView, after: FleetView) => void = () => {},
   ) {
     this.#onChange = onChange;
@@ -59,6 +59,12 @@ export class Fleet {
   }
 
   /** What `decideAmong` needs for a host of this platform, or null if nobody may publish releases for it. */
+  judgementFor(platform: Platform): Judgement | null {
+    const rollouts = this.currentRollouts(platform);
+    return rollouts === null ? null : { rollouts, rules: this.#view.fleet.rules };
+  }
+
+  /** The rollouts in force of this platform, the newest release first, or null if nobody may publish releases for it. */
   currentRollouts(platform: Platform): readonly Rollout[] | null {
     return this.#current.get(keyOf(platform)) ?? null;
   }
@@ -69,13 +75,13 @@ export class Fleet {
   }
 
   /** A verb became durable. */
-  accept(verb: Verb): void {
+  accept(verb: PlanVerb): void {
     if (this.#view.pending.some(({ id }) => id === verb.id)) return;
     this.#replace(this.#view.published, [...this.#view.pending, verb]);
   }
 
   /** Verbs that are durable, perhaps accepted by another server, in the order of acceptance. */
-  learn(durable: readonly Verb[]): void {
+  learn(durable: readonly PlanVerb[]): void {
     const known = new Set(durable.map(({ id }) => id));
     // Those that the list does not name were accepted after it was read, or are finished.
     const others = this.#view.pending.filter(({ id }) => !known.has(id));
@@ -88,7 +94,7 @@ export class Fleet {
     this.#replace(this.#view.published, pending);
   }
 
-  #replace(published: Published, pending: readonly Verb[]): void {
+  #replace(published: Published, pending: readonly PlanVerb[]): void {
     const before = this.#view;
     this.#view = viewOf(published, pending);
     this.#current = currentByPlatform(this.#view);
@@ -96,11 +102,11 @@ export class Fleet {
   }
 }
 
-function viewOf(published: Published, pending: readonly Verb[]): FleetView {
+function viewOf(published: Published, pending: readonly PlanVerb[]): FleetView {
   return {
     published,
     pending,
-    rollouts: rolloutsInForce(published.rollouts, pending),
+    ...planInForce({ rollouts: published.rollouts, fleet: published.fleet }, pending),
     platforms: platformsOf(published.state),
   };
 }

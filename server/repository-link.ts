@@ -8,10 +8,10 @@ import {
 import type { VerbsCommitted } from '../adapters/repository/rollouts.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
+import type { PlanVerb } from '../core/plan.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Platform } from '../core/tuf/names.ts';
-import type { Verb } from '../core/verb.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Fleet, Published } from './fleet.ts';
 import { Mutex } from './mutex.ts';
@@ -67,7 +67,7 @@ export class RepositoryLink {
   }
 
   /** Signs and publishes the verbs, or whatever the passing of time changes in the manifest. */
-  commit(verbs: readonly Verb[]): Promise<Pick<VerbsCommitted, 'rejected' | 'changes'>> {
+  commit(verbs: readonly PlanVerb[]): Promise<Pick<VerbsCommitted, 'rejected' | 'changes'>> {
     return this.#work(async () => {
       const { repository, signers, now, trail } = this.#options;
       const auditHead = await trail.headToSign();
@@ -125,11 +125,12 @@ export class RepositoryLink {
     return { signers, now: now(), policy: expiry };
   }
 
-  #publish({ state, rollouts, auditHead }: Published): void {
+  #publish({ state, rollouts, fleet: record, auditHead }: Published): void {
     const { fleet, trail, onCommit } = this.#options;
-    if (state.timestampEtag !== fleet.view.published.state.timestampEtag) onCommit();
-    trail.observe(fleet.view.published.rollouts, rollouts);
-    fleet.publish({ state, rollouts, auditHead });
+    const before = fleet.view.published;
+    if (state.timestampEtag !== before.state.timestampEtag) onCommit();
+    trail.observe(before, { rollouts, fleet: record });
+    fleet.publish({ state, rollouts, fleet: record, auditHead });
   }
 
   #publishOwn(published: Published): void {

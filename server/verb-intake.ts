@@ -1,51 +1,21 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { newRolloutId } from '../adapters/repository/rollouts.ts';
-import type { State, StoredVerb } from '../adapters/state/state.ts';
-import { reasonOf } from '../core/judge.ts';
+import type { State } from '../adapters/state/state.ts';
+import { changeOf, recordOfVerb } from '../core/audit-record.ts';
 import type { Judgement } from '../core/judge.ts';
+import { applyToPlan } from '../core/plan.ts';
+import type { FleetRecord, FleetVerb, PlanVerb } from '../core/plan.ts';
 import type { Counters, Rollout } from '../core/rollout.ts';
-import { recordOfVerb, rolloutChange } from '../core/audit-record.ts';
-import type { Platform } from '../core/tuf/names.ts';
 import { formatVerb, parseVerb } from '../core/verb-json.ts';
-import { applyVerb, RolloutError } from '../core/verb.ts';
-import type { SimpleVerb, Verb } from '../core/verb.ts';
-import { EVERYONE_AT_ONCE } from '../core/wave.ts';
+import { RolloutError } from '../core/verb.ts';
+import type { Verb } from '../core/verb.ts';
 import { readPolicy } from '../core/wave-file.ts';
-import { RequestError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { Mutex } from './mutex.ts';
+import { ownVerb } from './own-verb.ts';
+import { conflict, refuseOther, repeated } from './verb-order.ts';
+import type { FleetOrder, Order } from './verb-order.ts';
 import type { RepositoryLink } from './repository-link.ts';
-
-type StartOrder = Platform & {
-  readonly kind: 'start';
-  readonly version: string;
-  /** The text of a wave policy file; null is everyone at once. */
-  readonly policy: string | null;
-  /** Null is now. */
-  readonly startAt: Date | null;
-  readonly seeds: 'stable' | 'shuffled';
-};
-
-/** What an operator asks for; `requestId` becomes the id of the verb. */
-export type Order = {
-  readonly requestId: string;
-  readonly by: string;
-  readonly reason: string | null;
-} & (
-  | StartOrder
-  | { readonly kind: SimpleVerb; readonly rolloutId: string }
-  | {
-      readonly kind: 'roll-back';
-      readonly rolloutId: string;
-      readonly to: string;
-      /** As of a start; the clock of the way back begins now. */
-      readonly policy: string | null;
-    }
-);
-
-/** Whom the history names for what no person did. */
-const SERVER = 'server';
 
 export type VerbIntakeOptions = {
   readonly state: Pick<State, 'findVerb' | 'enqueueVerb'>;
@@ -91,34 +61,27 @@ export class VerbIntake {
    */
   acceptOwn(rollout: Rollout, judgement: Judgement, evidence: Counters): Promise<void> {
     return this.#mutex.run(async () => {
-      const verb = await this.#ownVerb(rollout, judgement, evidence);
+      const { state, fleet } = this.#options;
+      const verb = await ownVerb(rollout, { judgement, evidence }, this.#options);
       if (this.#find(rollout.id) !== rollout) return;
-      const known = await this.#options.state.findVerb(verb.id);
+      const known = await state.findVerb(verb.id);
       if (known === null) await this.#take(verb);
       // Another server on this database was faster.
-      else if (known.status.kind === 'pending') this.#options.fleet.accept(parseVerb(known.json));
+      else if (known.status.kind === 'pending') fleet.accept(parseVerb(known.json));
     });
   }
 
-  async #ownVerb(rollout: Rollout, judgement: Judgement, evidence: Counters): Promise<Verb> {
-    const { link, now } = this.#options;
-    const { id: rolloutId, release, history } = rollout;
-    const { kind } = judgement;
-    const origin = {
-      // Whoever judges the same rollout makes the same verb.
-      id: `${rolloutId}-${kind}-${history.length}`,
-      ...{ at: now(), by: SERVER, rolloutId, reason: reasonOf(rollout, judgement, evidence) },
-    };
-    switch (kind) {
-      case 'halt':
-        return { ...origin, kind, evidence };
-      case 'pass-gate':
-        return { ...origin, kind, opening: judgement.opening, evidence };
-      case 'roll-back': {
-        const to = await link.findRelease({ ...release, version: judgement.to });
-        return { ...origin, kind, to, policy: EVERYONE_AT_ONCE };
-      }
-    }
+  /** The record with the rules in force: as durable and as idempotent as `accept`. Throws as it does. */
+  acceptFleet({ rules, requestId: id, ...origin }: FleetOrder): Promise<FleetRecord> {
+    return this.#mutex.run(async () => {
+      const { state, fleet, now, learnPending } = this.#options;
+      await learnPending();
+      const known = await state.findVerb(id);
+      const verb: FleetVerb = { kind: 'apply-fleet', id, at: now(), ...origin, rules };
+      if (known === null) await this.#take(verb);
+      else refuseOther(verb, known);
+      return fleet.view.fleet;
+    });
   }
 
   async #acceptOnce(order: Order): Promise<Rollout> {
@@ -130,24 +93,29 @@ export class VerbIntake {
   }
 
   async #acceptNew(order: Order): Promise<string> {
-    return this.#take(await this.#verbOf(order, this.#options.now()));
+    const verb = await this.#verbOf(order, this.#options.now());
+    await this.#take(verb);
+    return verb.rolloutId;
   }
 
-  async #take(verb: Verb): Promise<string> {
+  async #take(verb: PlanVerb): Promise<void> {
     const { state, fleet, log, onAccepted } = this.#options;
-    const before = fleet.view.rollouts;
-    const change = rolloutChange(verb, before, applyVerb(before, verb));
+    const before = fleet.view;
+    const after = applyToPlan(before, verb);
+    if (after === before) return;
     await state.enqueueVerb(
       { id: verb.id, json: formatVerb(verb), acceptedAt: verb.at },
-      recordOfVerb(verb, { event: 'accepted', at: verb.at, change }),
+      recordOfVerb(verb, {
+        ...{ event: 'accepted', at: verb.at, change: changeOf(verb, before, after) },
+      }),
     );
     fleet.accept(verb);
+    const concerned = verb.kind === 'apply-fleet' ? {} : { rolloutId: verb.rolloutId };
     log.info(
-      { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId, reason: verb.reason },
+      { verbId: verb.id, verb: verb.kind, ...concerned, reason: verb.reason },
       'verb accepted',
     );
     onAccepted();
-    return verb.rolloutId;
   }
 
   async #verbOf(order: Order, at: Date): Promise<Verb> {
@@ -192,51 +160,4 @@ export class VerbIntake {
     }
     return rollout;
   }
-}
-
-/** The rollout that the same order concerned before. Throws if it was another order, or came to nothing. */
-function repeated(order: Order, { json, status }: StoredVerb): string {
-  const verb = parseVerb(json);
-  if (!isSameOrder(order, verb)) throw conflict(order);
-  if (status.kind === 'rejected') {
-    throw new RequestError(
-      'request/rejected',
-      `request ${order.requestId} was rejected: ${status.message}`,
-    );
-  }
-  return verb.rolloutId;
-}
-
-function isSameOrder(order: Order, verb: Verb): boolean {
-  if (order.reason !== verb.reason) return false;
-  if (order.kind === 'start') return verb.kind === 'start' && isSameStart(order, verb);
-  if (order.rolloutId !== verb.rolloutId) return false;
-  if (order.kind === 'roll-back') {
-    return (
-      verb.kind === 'roll-back' &&
-      order.to === verb.to.version &&
-      isDeepStrictEqual(readPolicy(order.policy, verb.at), verb.policy)
-    );
-  }
-  return order.kind === verb.kind;
-}
-
-function isSameStart(order: StartOrder, verb: Verb & { readonly kind: 'start' }): boolean {
-  const { release, startAt, seeds, policy, at } = verb;
-  return (
-    order.variant === release.variant &&
-    order.arch === release.arch &&
-    order.version === release.version &&
-    order.seeds === seeds &&
-    (order.startAt ?? at).getTime() === startAt.getTime() &&
-    isDeepStrictEqual(readPolicy(order.policy, startAt), policy)
-  );
-}
-
-function conflict({ requestId }: Order): RequestError {
-  return new RequestError(
-    'request/conflict',
-    `request id ${requestId} was used for another request before`,
-    { hints: ['use a new request id for a new request'] },
-  );
 }

@@ -1,4 +1,5 @@
 import { compileManifest } from '../../core/compile.ts';
+import { EMPTY_PLAN } from '../../core/plan.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import { encodeEnvelope } from '../../core/tuf/metadata.ts';
 import type { SignedMetadata, TargetsMetadata } from '../../core/tuf/metadata.ts';
@@ -97,7 +98,7 @@ async function applyFirst(
       root: encodeSigned('root', root),
       adopted,
       signers,
-      manifest: new TextEncoder().encode(compileManifest([], { published: [], now })),
+      manifest: new TextEncoder().encode(compileManifest(EMPTY_PLAN, { published: [], now })),
     });
     return await repository.load();
   } catch (error) {

@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { laterHead } from '../../core/audit.ts';
 import type { ChainHead } from '../../core/audit.ts';
-import { rolloutChange } from '../../core/audit-record.ts';
-import type { RolloutChange } from '../../core/audit-record.ts';
+import { changeOf } from '../../core/audit-record.ts';
+import type { VerbChange } from '../../core/audit-record.ts';
 import { compileManifest } from '../../core/compile.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { parseAuditHead, parseManifest } from '../../core/manifest.ts';
+import { appliedIds, applyToPlan, EMPTY_PLAN } from '../../core/plan.ts';
+import type { Plan, PlanVerb } from '../../core/plan.ts';
 import { releaseRefOf } from '../../core/release-ref.ts';
 import { parseRelease } from '../../core/release.ts';
 import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
 import { MANIFEST_TARGET, releaseDocumentTarget, ROLLOUTS_ROLE } from '../../core/tuf/names.ts';
-import { applyVerb, RolloutError } from '../../core/verb.ts';
-import type { Verb } from '../../core/verb.ts';
+import { RolloutError } from '../../core/verb.ts';
 import type { Signer } from '../signing/signer.ts';
 import { publishedReleases } from './repository.ts';
 import type { Edit, EditPlan, Repository, RepositoryState } from './repository.ts';
@@ -23,11 +24,10 @@ export class PublishedError extends ExpectedError<
   | 'release/withdrawn'
 > {}
 
-export type Rejected = { readonly verb: Verb; readonly error: RolloutError };
+export type Rejected = { readonly verb: PlanVerb; readonly error: RolloutError };
 
-/** What a manifest carries that hosts do not read. */
-export type ManifestContent = {
-  readonly rollouts: readonly Rollout[];
+/** What a manifest carries besides what Bottlerocket hosts read. */
+export type ManifestContent = Plan & {
   /** The head of the server's audit log when it was signed; null if no server ever committed it. */
   readonly auditHead: ChainHead | null;
 };
@@ -35,7 +35,7 @@ export type ManifestContent = {
 export type VerbsCommitted = ManifestContent & {
   readonly state: RepositoryState;
   /** By verb id what it did; a verb that the manifest held before is not among them. */
-  readonly changes: ReadonlyMap<string, RolloutChange>;
+  readonly changes: ReadonlyMap<string, VerbChange>;
   /** Verbs that were not legal any more when their turn came; the others are committed. */
   readonly rejected: readonly Rejected[];
 };
@@ -47,12 +47,13 @@ export async function readRollouts(
   return (await readManifest(repository, state)).rollouts;
 }
 
+/** What operators decided, and the head of the audit log, from the signed manifest. */
 export async function readManifest(
   repository: Repository,
   state: RepositoryState,
 ): Promise<ManifestContent> {
   const text = utf8(await repository.readTarget(state, MANIFEST_TARGET));
-  return { rollouts: parseManifest(text), auditHead: parseAuditHead(text) };
+  return { ...parseManifest(text), auditHead: parseAuditHead(text) };
 }
 
 /** What a rollout must know of a published release, from its signed document. Throws PublishedError. */
@@ -86,10 +87,10 @@ export async function findRelease(
 async function withPublished(
   repository: Repository,
   state: RepositoryState,
-  { rollouts, verbs }: { readonly rollouts: readonly Rollout[]; readonly verbs: readonly Verb[] },
-): Promise<{ readonly verbs: readonly Verb[]; readonly rejected: readonly Rejected[] }> {
-  const applied = new Set(rollouts.flatMap(({ history }) => history.map(({ id }) => id)));
-  const current: Verb[] = [];
+  { plan, verbs }: { readonly plan: Plan; readonly verbs: readonly PlanVerb[] },
+): Promise<{ readonly verbs: readonly PlanVerb[]; readonly rejected: readonly Rejected[] }> {
+  const applied = appliedIds(plan);
+  const current: PlanVerb[] = [];
   const rejected: Rejected[] = [];
   for (const verb of verbs) {
     try {
@@ -126,7 +127,7 @@ export function notPublished(
 }
 
 /**
- * Applies the verbs to the rollouts of the manifest and commits it, beginning again from what is there whenever somebody
+ * Applies the verbs to the plan of the manifest and commits it, beginning again from what is there whenever somebody
  * else commits first. Without verbs it commits only if the manifest compiles to something else by now. A manifest that is
  * committed names `auditHead` from then on, or the later head that it names already.
  */
@@ -134,14 +135,14 @@ export async function commitVerbs(
   repository: Repository,
   options: {
     readonly signers: readonly Signer[];
-    readonly verbs: readonly Verb[];
+    readonly verbs: readonly PlanVerb[];
     readonly now: Date;
     readonly auditHead?: ChainHead | null;
     /** Told what would be committed; then nothing is. */
     readonly onPlan?: ((plan: EditPlan) => void) | undefined;
   },
 ): Promise<VerbsCommitted> {
-  let rollouts: readonly Rollout[] = [];
+  let plan: Plan = EMPTY_PLAN;
   let rejected: readonly Rejected[] = [];
   let auditHead: ChainHead | null = null;
   let changes: VerbsCommitted['changes'] = new Map();
@@ -150,18 +151,18 @@ export async function commitVerbs(
     const old = parseManifest(utf8(bytes));
     auditHead = parseAuditHead(utf8(bytes));
     const fresh = await withPublished(repository, before, {
-      rollouts: old,
+      plan: old,
       verbs: options.verbs,
     });
     const applied = applyAll(old, fresh.verbs);
-    rollouts = applied.rollouts;
+    plan = applied.plan;
     rejected = [...fresh.rejected, ...applied.rejected];
     changes = applied.changes;
     // All refused, or all applied before: there is nothing of theirs to commit.
-    if (options.verbs.length > 0 && rollouts === old) return { roles: new Map() };
+    if (options.verbs.length > 0 && plan === old) return { roles: new Map() };
     const published = publishedReleases(before).map(({ version }) => version);
     const compile = (head: ChainHead | null) =>
-      compileManifest(rollouts, { published, now: options.now, auditHead: head });
+      compileManifest(plan, { published, now: options.now, auditHead: head });
     // A later head alone is no reason to commit.
     if (compile(auditHead) === utf8(bytes)) return { roles: new Map() };
     auditHead = laterHead(auditHead, options.auditHead ?? null);
@@ -170,7 +171,7 @@ export async function commitVerbs(
     return { roles: new Map([[ROLLOUTS_ROLE, { replace: [change] }]]) };
   };
   const state = await commitOrPlan(repository, edit, options);
-  return { state, rollouts, auditHead, changes, rejected };
+  return { state, ...plan, auditHead, changes, rejected };
 }
 
 async function commitOrPlan(
@@ -190,21 +191,21 @@ async function commitOrPlan(
   return plan.before;
 }
 
-function applyAll(before: readonly Rollout[], verbs: readonly Verb[]) {
-  let rollouts = before;
+function applyAll(before: Plan, verbs: readonly PlanVerb[]) {
+  let plan = before;
   const rejected: Rejected[] = [];
-  const changes = new Map<string, RolloutChange>();
+  const changes = new Map<string, VerbChange>();
   for (const verb of verbs) {
     try {
-      const next = applyVerb(rollouts, verb);
-      if (next !== rollouts) changes.set(verb.id, rolloutChange(verb, rollouts, next));
-      rollouts = next;
+      const next = applyToPlan(plan, verb);
+      if (next !== plan) changes.set(verb.id, changeOf(verb, plan, next));
+      plan = next;
     } catch (error) {
       if (!(error instanceof RolloutError)) throw error;
       rejected.push({ verb, error });
     }
   }
-  return { rollouts, rejected, changes };
+  return { plan, rejected, changes };
 }
 
 /** Ten letters and digits; short enough to type, and never met twice in one manifest. */

@@ -66,7 +66,7 @@ export type Tables = {
     verb_id: string;
     verb: string;
     verb_at: number;
-    rollout_id: string;
+    rollout_id: string | null;
     reason: string | null;
     message: string | null;
     /** JSON objects. */

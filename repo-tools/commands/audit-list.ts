@@ -46,7 +46,7 @@ function entryLine(entry: AuditEntry): string {
   const { sequence, at, verb, event, rolloutId, actor, reason, message } = entry;
   const [before, after] = [stateOf(entry.before), stateOf(entry.after)];
   return [
-    `${sequence}  ${at}  ${verb} ${event}  ${rolloutId}`,
+    `${sequence}  ${at}  ${verb} ${event}  ${rolloutId ?? 'the fleet'}`,
     ...(before === null && after === null ? [] : [`${before ?? '?'} -> ${after ?? '?'}`]),
     `by ${actor}${reason === null ? '' : `: ${reason}`}`,
     ...(message === null ? [] : [`refused: ${message}`]),

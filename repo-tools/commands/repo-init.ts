@@ -14,6 +14,7 @@ import type { Signer } from '../../adapters/signing/signer.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { compileManifest } from '../../core/compile.ts';
+import { EMPTY_PLAN } from '../../core/plan.ts';
 import { keyId } from '../../core/tuf/keys.ts';
 import type { Key } from '../../core/tuf/keys.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
@@ -103,7 +104,7 @@ async function initNow(
     return signer.key;
   });
   const now = io.now();
-  const manifest = new TextEncoder().encode(compileManifest([], { published: [], now }));
+  const manifest = new TextEncoder().encode(compileManifest(EMPTY_PLAN, { published: [], now }));
   await initRepository({ storage, now, expiry, ...holders, manifest, signers });
   const trustAnchor = metadataObject('root', 1);
   const { threshold } = holders.root;

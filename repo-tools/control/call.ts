@@ -22,7 +22,7 @@ export class RefusedError extends ServerError {
 export type ServerTarget = { readonly url: string; readonly token: string };
 
 export type Call = {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   /** Below `/api/v1/`. */
   readonly path: string;
   readonly body?: object;

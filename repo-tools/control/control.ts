@@ -1,5 +1,9 @@
+import type { Host } from '../../core/decide.ts';
+import type { FleetRules } from '../../core/fleet/rules.ts';
+import type { FleetRecord } from '../../core/plan.ts';
 import type { RolloutView } from '../../core/rollout-view.ts';
 import type { SimpleVerb } from '../../core/verb.ts';
+import type { Why } from '../../core/why.ts';
 
 export type StartOrder = {
   readonly variant: string;
@@ -21,6 +25,9 @@ export type RollBackOrder = {
   readonly reason: string | null;
 };
 
+/** A host by its id; `host` says what it is where nobody else knows. */
+export type WhyQuestion = { readonly id: string; readonly host: Host | null };
+
 /** How verbs are told from each other: by an id of their own, so that one which is sent again is not done twice. */
 export type RequestIds = () => string;
 
@@ -34,4 +41,8 @@ export interface RolloutControl extends AsyncDisposable {
   rollBack(order: RollBackOrder): Promise<RolloutView>;
   list(): Promise<readonly RolloutView[]>;
   show(rolloutId: string): Promise<RolloutView>;
+  fleet(): Promise<FleetRecord>;
+  /** Replaces all rules of the fleet. */
+  applyFleet(rules: FleetRules, reason: string | null): Promise<FleetRecord>;
+  why(question: WhyQuestion): Promise<Why>;
 }

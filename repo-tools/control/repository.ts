@@ -4,16 +4,19 @@ import {
   commitVerbs,
   findRelease,
   newRolloutId,
+  readManifest,
   readRollouts,
 } from '../../adapters/repository/rollouts.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
+import type { PlanVerb } from '../../core/plan.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { viewOf } from '../../core/rollout-view.ts';
 import type { ExpiryPolicy } from '../../core/tuf/lifetimes.ts';
 import { RolloutError } from '../../core/verb.ts';
 import type { Verb } from '../../core/verb.ts';
 import { readPolicy } from '../../core/wave-file.ts';
+import { explain } from '../../core/why.ts';
 import type { RequestIds, RolloutControl } from './control.ts';
 
 export type RepositoryTarget = {
@@ -42,15 +45,20 @@ export function repositoryControl({
   const repository = openRepository({ storage, now, expiry });
   const view = (rollout: Rollout) => viewOf(rollout, now(), { counts: null, failures: [] });
 
-  async function apply(verb: Verb) {
-    const { rollouts, rejected } = await commitVerbs(repository, {
+  async function commit(verb: PlanVerb) {
+    const done = await commitVerbs(repository, {
       signers,
       verbs: [verb],
       now: verb.at,
       onPlan,
     });
-    const [refused] = rejected;
+    const [refused] = done.rejected;
     if (refused !== undefined) throw refused.error;
+    return done;
+  }
+
+  async function apply(verb: Verb) {
+    const { rollouts } = await commit(verb);
     // Sent again, a start has named another rollout than the one that it once began.
     const done = rollouts.find(({ history }) => history.some(({ id }) => id === verb.id));
     return view(done ?? find(rollouts, verb.rolloutId));
@@ -59,6 +67,8 @@ export function repositoryControl({
   async function readAll() {
     return readRollouts(repository, await repository.load());
   }
+
+  const plan = async () => readManifest(repository, await repository.load());
 
   const origin = (reason: string | null) => ({ id: newRequestId(), at: now(), by, reason });
 
@@ -93,6 +103,18 @@ export function repositoryControl({
     },
     list: async () => (await readAll()).map(view),
     show: async (rolloutId) => view(find(await readAll(), rolloutId)),
+    fleet: async () => (await plan()).fleet,
+    async applyFleet(rules, reason) {
+      const { fleet } = await commit({ ...origin(reason), kind: 'apply-fleet', rules });
+      return fleet;
+    },
+    async why({ id, host }) {
+      if (host === null) {
+        throw new RolloutError('rollout/not-there', `the repository knows no host ${id}`);
+      }
+      const { rollouts, fleet } = await plan();
+      return explain(host, { rollouts, rules: fleet.rules }, now());
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(signers.map((signer) => signer[Symbol.asyncDispose]()));
       await storage[Symbol.asyncDispose]();

@@ -1,7 +1,15 @@
 import { formatInstant } from '../../core/instant.ts';
 import { rolloutListSchema } from '../../core/operator-api.ts';
-import type { ChangeRequest, RollBackRequest, StartRequest } from '../../core/operator-api.ts';
+import type {
+  ApplyFleetRequest,
+  ChangeRequest,
+  RollBackRequest,
+  StartRequest,
+} from '../../core/operator-api.ts';
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
+import { fleetRecordSchema } from '../../core/fleet-view.ts';
+import { rulesToJson } from '../../core/fleet/write-rules.ts';
+import { whySchema } from '../../core/why.ts';
 import { callServer } from './call.ts';
 import type { ServerTarget } from './call.ts';
 import type { RequestIds, RolloutControl } from './control.ts';
@@ -45,6 +53,17 @@ export function serverControl(target: ServerTarget, newRequestId: RequestIds): R
     },
     show: (rolloutId) =>
       callServer(target, { method: 'GET', path: at(rolloutId) }, rolloutViewSchema),
+    fleet: () => callServer(target, { method: 'GET', path: 'fleet' }, fleetRecordSchema),
+    applyFleet(rules, reason) {
+      const body: ApplyFleetRequest = {
+        requestId: newRequestId(),
+        rules: rulesToJson(rules),
+        ...(reason === null ? {} : { reason }),
+      };
+      return callServer(target, { method: 'PUT', path: 'fleet', body }, fleetRecordSchema);
+    },
+    why: ({ id }) =>
+      callServer(target, { method: 'GET', path: `hosts/${encodeURIComponent(id)}/why` }, whySchema),
     async [Symbol.asyncDispose]() {},
   };
 }

@@ -1,9 +1,14 @@
 import type { Logger } from 'pino';
 import type { State, VerbResult } from '../../adapters/state/state.ts';
 import { recordOfVerb } from '../../core/audit-record.ts';
+import type { PlanVerb } from '../../core/plan.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
+
+function rolloutOf(verb: PlanVerb) {
+  return verb.kind === 'apply-fleet' ? {} : { rolloutId: verb.rolloutId };
+}
 
 export type OutboxOptions = {
   readonly state: Pick<State, 'finishVerb'>;
@@ -37,7 +42,7 @@ export async function commitPending(options: OutboxOptions): Promise<void> {
     await state.finishVerb(verb.id, result, at, record);
     fleet.settle(verb.id);
     metrics.verbs.inc({ result: result.kind });
-    const event = { verbId: verb.id, verb: verb.kind, rolloutId: verb.rolloutId };
+    const event = { verbId: verb.id, verb: verb.kind, ...rolloutOf(verb) };
     if (error === undefined) log.info(event, 'verb committed');
     else log.error({ ...event, code: error.code, why: error.message }, 'verb rejected');
   }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import type { CheckIn } from '../../core/check-in.ts';
-import { decideAmong } from '../../core/decide.ts';
+import { decideAmong, NO_JUDGEMENT } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
 import { isPlainCheckIn } from '../../core/plain-check-in.ts';
@@ -107,7 +107,7 @@ function decideFor(
   seed: number,
   now: Date,
 ): Decision {
-  return decideAmong({ ...host, seed }, fleet.currentRollouts(host) ?? [], now);
+  return decideAmong({ ...host, seed }, fleet.judgementFor(host) ?? NO_JUDGEMENT, now);
 }
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {

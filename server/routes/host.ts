@@ -1,12 +1,13 @@
 import { Router } from 'express';
 import type { Response } from 'express';
-import { decide } from '../../core/decide.ts';
+import type { Host } from '../../adapters/state/state.ts';
+import { decide, NO_JUDGEMENT } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import type { HostAnswer } from '../../core/host-view.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { refuseMethod } from '../answer-errors.ts';
 import type { Context } from '../context.ts';
-import { RequestError } from '../errors.ts';
+import { findHost } from '../find-host.ts';
 import { hostJson } from '../host-json.ts';
 
 type HostContext = Pick<Context, 'fleet' | 'state' | 'writeBehind' | 'now'>;
@@ -22,13 +23,9 @@ export function hostRoute(context: HostContext): Router {
 }
 
 async function show(context: HostContext, id: string, response: Response): Promise<void> {
-  const { fleet, state, writeBehind, now } = context;
-  await writeBehind.flush();
-  const host = await state.findHost(id);
-  if (host === null) {
-    throw new RequestError('request/not-there', `no host ${id.slice(0, 200)} was ever seen`);
-  }
-  const decision = decide(host, fleet.currentRollouts(host) ?? [], now());
+  const { fleet, now } = context;
+  const host = await findHost(context, id);
+  const decision = decide(host, fleet.judgementFor(host) ?? NO_JUDGEMENT, now());
   const answer: HostAnswer = { host: hostJson(host), decision: decisionJson(decision) };
   response.json(answer);
 }

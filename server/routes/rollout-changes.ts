@@ -6,7 +6,7 @@ import { refuseMethod } from '../answer-errors.ts';
 import type { Context } from '../context.ts';
 import { outcomesOf } from '../outcomes.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
-import type { Order } from '../verb-intake.ts';
+import type { Order } from '../verb-order.ts';
 import { MAX_ORDER_BYTES, OPERATOR } from './rollout-order.ts';
 
 /** The verbs on a rollout that is there: one path each. */

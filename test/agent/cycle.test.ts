@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { runCycle } from '../../agent/cycle.ts';
 import type { CycleResult } from '../../agent/cycle.ts';
 import { provision } from '../../agent/provision.ts';
+import { readRules } from '../../core/fleet/read-rules.ts';
 import { amend } from '../../repo-tools/amend.ts';
 import { withdraw } from '../../repo-tools/withdraw.ts';
 import { PLATFORM } from '../support/example-repository.ts';
@@ -344,6 +345,24 @@ describe('runCycle without a server', () => {
     other.answer = () => 503;
     await expect(once(other)).resolves.toMatchObject({ result: 'updated' });
     expect(eventsOf(other)).toContain('server-away');
+  });
+});
+
+describe('the rules of the fleet on a host', () => {
+  it('bind an agent without a server, and one whose server has been taken over', async () => {
+    for (const isStatic of [true, false]) {
+      const { world } = await setup({ isStatic });
+      await using _ = world;
+      const { config } = await world.agent();
+      const rules = readRules({ excludes: { [config.host.id]: 'new disk' } });
+      const origin = { id: 'fleet-1', at: world.now, by: 'operator', reason: null };
+      await world.verb({ ...origin, kind: 'apply-fleet', rules });
+      const held = await once(world);
+      expect(held.reason).toContain('excluded');
+      await expect(world.activeVersion()).resolves.toBe('1.0.0');
+      await world.verb({ ...origin, id: 'fleet-2', kind: 'apply-fleet', rules: readRules({}) });
+      await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+    }
   });
 });
 

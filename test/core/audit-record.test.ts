@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { appendEntry, EMPTY_CHAIN, verifyChain } from '../../core/audit.ts';
-import { recordOfVerb, recordsOfFound, rolloutChange } from '../../core/audit-record.ts';
+import { recordOfVerb, recordsOfFound, changeOf } from '../../core/audit-record.ts';
+import type { Rollout } from '../../core/rollout.ts';
 import { applyVerb } from '../../core/verb.ts';
+import type { Verb } from '../../core/verb.ts';
 import {
   after,
   HOUR_MS,
+  planOf,
   releaseOf,
   rollBackVerb,
   rolloutAfter,
@@ -16,11 +19,15 @@ import {
 
 const RELEASE = releaseOf('1.1.0', { rollbackTo: ['1.0.0'] });
 
+function changed(rollouts: readonly Rollout[], verb: Verb) {
+  return changeOf(verb, planOf(rollouts), planOf(applyVerb(rollouts, verb)));
+}
+
 describe('recordOfVerb', () => {
   it('tells who did what, when and why, and the rollout before and after', () => {
     const rollout = startedRollout(RELEASE);
     const verb = verbOf('pause', rollout, after(HOUR_MS));
-    const change = rolloutChange(verb, [rollout], applyVerb([rollout], verb));
+    const change = changed([rollout], verb);
     expect(recordOfVerb(verb, { event: 'accepted', at: after(HOUR_MS), change })).toEqual({
       at: '2026-03-01T13:00:00Z',
       event: 'accepted',
@@ -60,7 +67,7 @@ describe('recordOfVerb', () => {
 
   it('tells the policy and that there was nothing before when a rollout starts', () => {
     const verb = startVerb(RELEASE);
-    const change = rolloutChange(verb, [], applyVerb([], verb));
+    const change = changed([], verb);
     const { before, after: started } = recordOfVerb(verb, { event: 'accepted', at: START, change });
     expect(before).toBeNull();
     expect(started).toMatchObject({ state: 'running', policy: { waves: [{ percentage: 100 }] } });
@@ -69,7 +76,7 @@ describe('recordOfVerb', () => {
   it('tells where hosts are sent back to', () => {
     const rollout = startedRollout(RELEASE);
     const verb = rollBackVerb(rollout, releaseOf('1.0.0'), after(HOUR_MS));
-    const change = rolloutChange(verb, [rollout], applyVerb([rollout], verb));
+    const change = changed([rollout], verb);
     const record = recordOfVerb(verb, { event: 'committed', at: after(HOUR_MS), change });
     expect(record).toMatchObject({ before: { sentBackTo: null }, after: { sentBackTo: '1.0.0' } });
   });
@@ -95,7 +102,7 @@ describe('recordsOfFound', () => {
 
   it('tells the verbs that somebody else committed, with what is known around them', () => {
     const now = rolloutAfter(known, paused, resumed);
-    const found = recordsOfFound([known], [now], after(3 * HOUR_MS));
+    const found = recordsOfFound(planOf([known]), planOf([now]), after(3 * HOUR_MS));
     expect(found).toMatchObject([
       { event: 'found', verb: 'pause', verbId: paused.id, actor: 'operator', reason: 'test' },
       { event: 'found', verb: 'resume', verbId: resumed.id, at: '2026-03-01T15:00:00Z' },
@@ -109,11 +116,13 @@ describe('recordsOfFound', () => {
   it('orders verbs of several rollouts by their times', () => {
     const other = startedRollout(releaseOf('1.2.0'), { at: after(90 * 60_000) });
     const now = [other, rolloutAfter(known, paused, resumed)];
-    const verbs = recordsOfFound([known], now, after(3 * HOUR_MS)).map(({ verb }) => verb);
+    const verbs = recordsOfFound(planOf([known]), planOf(now), after(3 * HOUR_MS)).map(
+      ({ verb }) => verb,
+    );
     expect(verbs).toEqual(['pause', 'start', 'resume']);
   });
 
   it('finds nothing where nothing was committed', () => {
-    expect(recordsOfFound([known], [known], START)).toEqual([]);
+    expect(recordsOfFound(planOf([known]), planOf([known]), START)).toEqual([]);
   });
 });

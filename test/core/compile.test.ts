@@ -19,6 +19,7 @@ import {
   gateOf,
   HOUR_MS,
   policies,
+  planOf,
   policyOf,
   releaseOf,
   rollBackVerb,
@@ -40,7 +41,7 @@ function running(rollout: Rollout): RunningRollout {
 }
 
 function compiled(rollouts: readonly Rollout[], now: Date) {
-  return readAsUpdog(compileManifest(rollouts, { published: PUBLISHED, now }));
+  return readAsUpdog(compileManifest(planOf(rollouts), { published: PUBLISHED, now }));
 }
 
 /** What an unmodified updog would install, by the port of its selection. */
@@ -148,8 +149,8 @@ describe('compileManifest', () => {
       ),
       other,
     ];
-    const text = compileManifest(rollouts, { published: PUBLISHED, now: after(DAY_MS) });
-    expect(parseManifest(text)).toEqual(rollouts);
+    const text = compileManifest(planOf(rollouts), { published: PUBLISHED, now: after(DAY_MS) });
+    expect(parseManifest(text).rollouts).toEqual(rollouts);
     expect(compileManifest(parseManifest(text), { published: PUBLISHED, now: after(DAY_MS) })).toBe(
       text,
     );
@@ -227,7 +228,7 @@ describe('compileManifest', () => {
         [HOUR_MS, 100],
       ]),
     });
-    const text = compileManifest([rollout], { published: PUBLISHED, now: after(0) });
+    const text = compileManifest(planOf([rollout]), { published: PUBLISHED, now: after(0) });
     const { updates } = JSON.parse(text);
     expect(Object.keys(updates[0])).toEqual([
       'variant',
@@ -250,8 +251,8 @@ describe('compileManifest', () => {
     const rollouts = [startedRollout(V11, { policy: DEFAULT_WAVES })];
     const context = { published: PUBLISHED, now: after(DAY_MS) };
     const auditHead = { sequence: 57, hash: 'a'.repeat(64) };
-    const text = compileManifest(rollouts, { ...context, auditHead });
-    const without = compileManifest(rollouts, context);
+    const text = compileManifest(planOf(rollouts), { ...context, auditHead });
+    const without = compileManifest(planOf(rollouts), context);
     expect(Object.keys(JSON.parse(text))).toEqual(['updates', 'migrations', 'rollouts', 'audit']);
     expect(parseAuditHead(text)).toEqual(auditHead);
     expect(parseAuditHead(without)).toBeNull();
@@ -260,7 +261,7 @@ describe('compileManifest', () => {
   });
 
   it('is byte for byte the empty manifest without rollouts', () => {
-    expect(compileManifest([], { published: [], now: after(0) })).toBe(
+    expect(compileManifest(planOf([]), { published: [], now: after(0) })).toBe(
       '{\n  "updates": [],\n  "migrations": {},\n  "rollouts": []\n}',
     );
   });
@@ -268,7 +269,7 @@ describe('compileManifest', () => {
 
 describe('parseManifest', () => {
   it('reads a manifest of Bottlerocket, which has no rollouts', () => {
-    expect(parseManifest('{"updates":[],"migrations":{}}')).toEqual([]);
+    expect(parseManifest('{"updates":[],"migrations":{}}')).toEqual(planOf([]));
   });
 
   it.each([

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decide } from '../../core/decide.ts';
+import { decide as decideBy } from '../../core/decide.ts';
 import type { Decision, Host } from '../../core/decide.ts';
+import { NO_RULES } from '../../core/fleet/rules.ts';
+import type { Rollout } from '../../core/rollout.ts';
 import { SEED_COUNT, seedInRollout } from '../../core/seed.ts';
 import { opensFor, tideAt } from '../../core/tide.ts';
 import {
@@ -25,6 +27,11 @@ const V12 = releaseOf('1.2.0', { rollbackTo: ['1.1.0', '1.0.0'] });
 
 function host(version: string, seed = 0): Host {
   return { id: 'host-1', variant: 'aws-k8s-1.32', arch: 'x86_64', version, seed };
+}
+
+/** Without rules of the fleet. */
+function decide(of: Host, rollouts: readonly Rollout[], now: Date): Decision {
+  return decideBy(of, { rollouts, rules: NO_RULES }, now);
 }
 
 function summary(decision: Decision): string {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decide } from '../../core/decide.ts';
+import { NO_RULES } from '../../core/fleet/rules.ts';
 import { seedOfHost } from '../../core/seed.ts';
 import { simulate } from '../../core/simulation.ts';
 import type { SimulationOptions } from '../../core/simulation.ts';
@@ -130,7 +131,9 @@ describe('simulate', () => {
           const now = after(atMs - 1);
           const through = few.filter(({ id, seed, version }) => {
             const host = { id, seed, version, variant: V11.variant, arch: V11.arch };
-            return decide(host, [rollout], now).decision === 'update';
+            return (
+              decide(host, { rollouts: [rollout], rules: NO_RULES }, now).decision === 'update'
+            );
           });
           expect(Math.abs(updated - through.length)).toBeLessThanOrEqual(1);
         }

@@ -3,6 +3,7 @@ import { parseManifest } from '../../core/bottlerocket/manifest.ts';
 import { updateRequired } from '../../core/bottlerocket/update-required.ts';
 import { compileManifest } from '../../core/compile.ts';
 import { decide } from '../../core/decide.ts';
+import { NO_RULES } from '../../core/fleet/rules.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { SEED_COUNT } from '../../core/seed.ts';
 import { ebbAt, tideAt } from '../../core/tide.ts';
@@ -12,6 +13,7 @@ import {
   DAY_MS,
   gateOf,
   HOUR_MS,
+  planOf,
   policyOf,
   releaseOf,
   rollBackVerb,
@@ -42,23 +44,31 @@ describe('a way back in waves', () => {
     const times = [DAY_MS, 1.5 * DAY_MS, 2 * DAY_MS].map((ms) => after(ms));
     expect(times.map((at) => ebbAt(rollout, at))).toEqual([0, 102, 2048]);
     expect(times.map((at) => tideAt(rollout, at))).toEqual([0, 0, 0]);
-    const answers = times.map((at) => decide(host(50), [rollout], at).decision);
+    const answers = times.map(
+      (at) => decide(host(50), { rollouts: [rollout], rules: NO_RULES }, at).decision,
+    );
     expect(answers).toEqual(['stay', 'update', 'update']);
   });
 
   it('says when a host will be let go', () => {
     const rollout = sentBack();
-    const stay = decide(host(50), [rollout], after(DAY_MS));
+    const stay = decide(host(50), { rollouts: [rollout], rules: NO_RULES }, after(DAY_MS));
     if (stay.decision !== 'stay' || stay.eligibleAt === null) throw new Error('no instant');
     const before = new Date(stay.eligibleAt.getTime() - 1);
-    expect(decide(host(50), [rollout], before).decision).toBe('stay');
-    expect(decide(host(50), [rollout], stay.eligibleAt)).toMatchObject({
+    expect(decide(host(50), { rollouts: [rollout], rules: NO_RULES }, before).decision).toBe(
+      'stay',
+    );
+    expect(
+      decide(host(50), { rollouts: [rollout], rules: NO_RULES }, stay.eligibleAt),
+    ).toMatchObject({
       ...{ decision: 'update', direction: 'rollback', release: V10 },
     });
   });
 
   it('gives the release to nobody meanwhile', () => {
-    expect(decide(host(0, '1.0.0'), [sentBack()], after(DAY_MS))).toMatchObject({
+    expect(
+      decide(host(0, '1.0.0'), { rollouts: [sentBack()], rules: NO_RULES }, after(DAY_MS)),
+    ).toMatchObject({
       ...{ decision: 'stay', reason: 'up-to-date' },
     });
   });
@@ -67,7 +77,9 @@ describe('a way back in waves', () => {
     const rollout = sentBack();
     const at = after(1.5 * DAY_MS);
     const paused = rolloutAfter(rollout, verbOf('pause', rollout, at));
-    expect(decide(host(0), [paused], after(9 * DAY_MS))).toMatchObject({ reason: 'paused' });
+    expect(
+      decide(host(0), { rollouts: [paused], rules: NO_RULES }, after(9 * DAY_MS)),
+    ).toMatchObject({ reason: 'paused' });
     expect(legalVerbs(paused, at)).toEqual(['resume', 'advance', 'roll-back']);
     const resumed = rolloutAfter(paused, verbOf('resume', rollout, after(9 * DAY_MS)));
     expect([resumed.state, ebbAt(resumed, after(9 * DAY_MS))]).toEqual(['rolled-back', 102]);
@@ -80,7 +92,9 @@ describe('a way back in waves', () => {
       [0, 10],
       [DAY_MS, 100, gateOf({ needsApproval: true })],
     ]);
-    expect(decide(host(900), [sentBack(gated)], after(9 * DAY_MS))).toMatchObject({
+    expect(
+      decide(host(900), { rollouts: [sentBack(gated)], rules: NO_RULES }, after(9 * DAY_MS)),
+    ).toMatchObject({
       reason: 'gate',
     });
     const judged = gateOf({ success: { percentage: 90, minimum: 1 } });
@@ -110,7 +124,11 @@ describe('a way back in waves', () => {
     const back = rolloutAfter(newer, rollBackVerb(newer, V11, after(DAY_MS)));
     const rollouts = [sentBack(), back];
     const to = (seed: number, ms: number) => {
-      const answer = decide(host(seed, '1.2.0'), rollouts, after(ms));
+      const answer = decide(
+        host(seed, '1.2.0'),
+        { rollouts: rollouts, rules: NO_RULES },
+        after(ms),
+      );
       return answer.decision === 'update' ? answer.release.version : null;
     };
     expect(to(50, DAY_MS)).toBe('1.1.0');
@@ -119,7 +137,7 @@ describe('a way back in waves', () => {
 
   it('is followed by an unmodified updog within 1 % of its line', () => {
     const rollout = sentBack();
-    const text = compileManifest([rollout], {
+    const text = compileManifest(planOf([rollout]), {
       published: ['1.0.0', '1.1.0'],
       now: after(DAY_MS + 1),
     });
@@ -140,7 +158,7 @@ describe('a way back in waves', () => {
   it('is not listed for updog while it is paused, and nobody else adopts the release', () => {
     const rollout = sentBack();
     const paused = rolloutAfter(rollout, verbOf('pause', rollout, after(1.5 * DAY_MS)));
-    const text = compileManifest([paused], { published: [], now: after(2 * DAY_MS) });
+    const text = compileManifest(planOf([paused]), { published: [], now: after(2 * DAY_MS) });
     expect(JSON.parse(text)).toMatchObject({ updates: [] });
   });
 });

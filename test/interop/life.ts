@@ -199,7 +199,7 @@ export class Life implements AsyncDisposable {
 
   /** The newest rollout. */
   async currentRollout(): Promise<string> {
-    const id = parseManifest(await this.#manifest()).at(-1)?.id;
+    const id = parseManifest(await this.#manifest()).rollouts.at(-1)?.id;
     if (id === undefined) throw new Error('there is no rollout');
     return id;
   }
@@ -209,7 +209,7 @@ export class Life implements AsyncDisposable {
     const { updates }: { readonly updates: readonly { readonly version: string }[] } =
       JSON.parse(manifest);
     return {
-      rollouts: parseManifest(manifest).map(({ state }) => state),
+      rollouts: parseManifest(manifest).rollouts.map(({ state }) => state),
       offered: updates.map(({ version }) => version),
     };
   }

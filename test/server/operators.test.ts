@@ -26,6 +26,9 @@ describe('the operators API', () => {
       ['post', '/api/v1/repository/commit'],
       ['get', '/api/v1/hosts/x'],
       ['get', '/api/v1/audit'],
+      ['get', '/api/v1/hosts/x/why'],
+      ['get', '/api/v1/fleet'],
+      ['put', '/api/v1/fleet'],
       ['get', '/api/v1/anything'],
     ] as const;
     for (const [method, path] of paths) {

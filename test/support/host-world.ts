@@ -22,7 +22,7 @@ import type { ReleaseImage } from '../../core/release.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { imageTarget, releaseDocumentTarget, releasesRole } from '../../core/tuf/names.ts';
 import type { ImageFormat } from '../../core/tuf/names.ts';
-import type { Verb } from '../../core/verb.ts';
+import type { PlanVerb } from '../../core/plan.ts';
 import { collect } from './bytes.ts';
 import { exampleRepository, PLATFORM } from './example-repository.ts';
 import type { ExampleSigners } from './example-repository.ts';
@@ -197,7 +197,7 @@ export class HostWorld implements AsyncDisposable {
     return { name: what.image, image, listed: { name, length: stored.length, sha256 } };
   }
 
-  async verb(...verbs: readonly Verb[]): Promise<readonly Rollout[]> {
+  async verb(...verbs: readonly PlanVerb[]): Promise<readonly Rollout[]> {
     const { rollouts, rejected } = await commitVerbs(this.repository, {
       signers: [this.signers.online, ...this.newSigners],
       verbs,

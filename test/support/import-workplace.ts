@@ -14,7 +14,7 @@ import type { Workplace } from './cli.ts';
 import { initRepository } from './small-repository.ts';
 import { writePubsysRepository } from './pubsys-repository.ts';
 import type { PubsysOptions } from './pubsys-repository.ts';
-import { DAY_MS, HOUR_MS } from './rollouts.ts';
+import { planOf, DAY_MS, HOUR_MS } from './rollouts.ts';
 import { createHash } from 'node:crypto';
 
 /** default-waves.toml of Bottlerocket for a release that started a day and a half before the import. */
@@ -84,7 +84,7 @@ export async function objects({ folder }: Workplace): Promise<readonly string[]>
 export async function strays(workplace: Workplace, manifest: string, now: Date, running: string) {
   const { rollouts, published } = await opened(workplace);
   const versions = published.map(({ version }) => version);
-  const ours = parseManifest(compileManifest(rollouts, { published: versions, now }));
+  const ours = parseManifest(compileManifest(planOf(rollouts), { published: versions, now }));
   const theirs = parseManifest(manifest);
   let count = 0;
   for (let seed = 0; seed < 2048; seed += 1) {

@@ -5,6 +5,7 @@ import { commitVerbs, findRelease } from '../../adapters/repository/rollouts.ts'
 import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import { decide } from '../../core/decide.ts';
+import { NO_RULES } from '../../core/fleet/rules.ts';
 import { checkInAnswerSchema } from '../../core/check-in.ts';
 import { compileManifest } from '../../core/compile.ts';
 import { commitAnswerSchema, commitRequestSchema } from '../../core/operator-api.ts';
@@ -14,7 +15,7 @@ import { viewOf } from '../../core/rollout-view.ts';
 import { provenanceTarget, releaseDocumentTarget, releasesRole } from '../../core/tuf/names.ts';
 import { contentOf } from '../../core/tuf/verify.ts';
 import { exampleSigner } from './example-keys.ts';
-import { policyOf } from './rollouts.ts';
+import { planOf, policyOf } from './rollouts.ts';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
 const PLATFORM = { variant: 'aws-k8s-1.32', arch: 'x86_64' };
@@ -57,7 +58,7 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
     ...{ storage, now: NOW, signers, root: holders(root), targets: holders(targets) },
     online: holders(online),
     releases: [{ ...PLATFORM, ...holders(targets) }],
-    manifest: new TextEncoder().encode(compileManifest([], { published: [], now: NOW })),
+    manifest: new TextEncoder().encode(compileManifest(planOf([]), { published: [], now: NOW })),
   });
   const repository = openRepository({ storage, now: () => NOW });
   const release = exampleRelease('1.1.0', ['1.0.0']);
@@ -97,7 +98,9 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
   const later = new Date('2026-03-01T12:30:00Z');
   const answer = (seed: number) =>
     pretty(
-      checkInAnswerSchema.parse(checkInAnswer(decide({ ...HOST, seed }, rollouts, later), 300)),
+      checkInAnswerSchema.parse(
+        checkInAnswer(decide({ ...HOST, seed }, { rollouts, rules: NO_RULES }, later), 300),
+      ),
     );
   return {
     root: await text('metadata/1.root.json'),
@@ -107,7 +110,7 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
     'delegated-targets': await text(`metadata/2.${releasesRole(PLATFORM)}.json`),
     'release-document': new TextDecoder().decode(formatRelease(release)).trimEnd(),
     'release-history': pretty(historyOf(release)),
-    manifest: compileManifest(rollouts, { published, now: NOW }),
+    manifest: compileManifest(planOf(rollouts), { published, now: NOW }),
     'check-in': pretty(
       checkInSchema.parse({
         host: { ...HOST, group: 'prod', labels: { zone: 'a' } },

@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { EMPTY_PLAN } from '../../core/plan.ts';
+import type { Plan } from '../../core/plan.ts';
 import type { ReleaseRef, Rollout } from '../../core/rollout.ts';
 import { applyVerb } from '../../core/verb.ts';
 import type { SimpleVerb, Verb } from '../../core/verb.ts';
@@ -26,6 +28,11 @@ export function releaseOf(version: string, change: Partial<ReleaseRef> = {}): Re
     migrations: [],
     ...change,
   };
+}
+
+/** A plan without rules of the fleet. */
+export function planOf(rollouts: readonly Rollout[]): Plan {
+  return { ...EMPTY_PLAN, rollouts };
 }
 
 type StartChange = Partial<Extract<Verb, { kind: 'start' }>>;

@@ -14,7 +14,7 @@ async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('verb_id', 'text', (column) => column.notNull())
     .addColumn('verb', 'text', (column) => column.notNull())
     .addColumn('verb_at', 'bigint', (column) => column.notNull())
-    .addColumn('rollout_id', 'text', (column) => column.notNull())
+    .addColumn('rollout_id', 'text')
     .addColumn('reason', 'text')
     .addColumn('message', 'text')
     .addColumn('before', 'text')

@@ -12,6 +12,7 @@ import {
   opened,
   strays,
 } from '../../support/import-workplace.ts';
+import { planOf } from '../../support/rollouts.ts';
 
 describe('tidegate repo import of what has no counterpart', () => {
   it('makes no rollout above max_version, so that unmodified hosts go back as at the source', async () => {
@@ -92,7 +93,7 @@ describe('tidegate repo import of what has no counterpart', () => {
     const { rollouts, published, state } = await opened(place.workplace);
     const versions = published.map(({ version }) => version);
     const ours = parseManifest(
-      compileManifest(rollouts, { published: versions, now: place.workplace.now }),
+      compileManifest(planOf(rollouts), { published: versions, now: place.workplace.now }),
     );
     const names = ['a', 'b'].map(
       (name) => `aws-k8s-1.32-x86_64-1.45.0-migrate_v1.45.0_${name}.lz4`,

@@ -1,0 +1,49 @@
+import { NO_RULES } from './fleet/rules.ts';
+import type { FleetRules } from './fleet/rules.ts';
+import type { Change, Rollout } from './rollout.ts';
+import { applyVerb, RolloutError } from './verb.ts';
+import type { Verb, VerbOrigin } from './verb.ts';
+
+/** The rules of the fleet with the verbs that made them what they are, the oldest first. */
+export type FleetRecord = { readonly rules: FleetRules; readonly history: readonly Change[] };
+
+/** All that operators decide, as the signed manifest carries it: what is rolled out, and what the fleet asks of it. */
+export type Plan = { readonly rollouts: readonly Rollout[]; readonly fleet: FleetRecord };
+
+export const EMPTY_PLAN: Plan = { rollouts: [], fleet: { rules: NO_RULES, history: [] } };
+
+/** The rules of the fleet as a whole, replaced. */
+export type FleetVerb = VerbOrigin & { readonly kind: 'apply-fleet'; readonly rules: FleetRules };
+
+/** One pure edit of the plan and one commit, by a server or on the storage. */
+export type PlanVerb = Verb | FleetVerb;
+
+/** An id that is sent again later than this many changes is not recognised any more; it bounds the manifest. */
+const HISTORY_KEPT = 100;
+
+/** The plan after the verb. Throws RolloutError and changes nothing if the verb is not legal. */
+export function applyToPlan(plan: Plan, verb: PlanVerb): Plan {
+  if (verb.kind !== 'apply-fleet') {
+    if (plan.fleet.history.some(({ id }) => id === verb.id)) throw taken(verb);
+    const rollouts = applyVerb(plan.rollouts, verb);
+    return rollouts === plan.rollouts ? plan : { ...plan, rollouts };
+  }
+  const { rollouts, fleet } = plan;
+  if (fleet.history.some(({ id }) => id === verb.id)) return plan;
+  if (rollouts.some(({ history }) => history.some(({ id }) => id === verb.id))) throw taken(verb);
+  const { id, at, by, reason } = verb;
+  const history = [...fleet.history, { id, verb: verb.kind, at, by, reason, evidence: null }].slice(
+    -HISTORY_KEPT,
+  );
+  return { rollouts, fleet: { rules: verb.rules, history } };
+}
+
+/** The ids of all verbs that the plan has taken. */
+export function appliedIds({ rollouts, fleet }: Plan): ReadonlySet<string> {
+  const histories = [...rollouts.map(({ history }) => history), fleet.history];
+  return new Set(histories.flatMap((history) => history.map(({ id }) => id)));
+}
+
+function taken(verb: PlanVerb): RolloutError {
+  return new RolloutError('rollout/exists', `verb ${verb.id} was used for something else before`);
+}
