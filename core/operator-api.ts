@@ -42,6 +42,18 @@ export const applyFleetRequestSchema = z.strictObject({
 });
 export type ApplyFleetRequest = z.infer<typeof applyFleetRequestSchema>;
 
+/** Answer of `GET` and `PUT /api/v1/fleet` as it stands in JSON: the rules as the file spells them, and who made them so. */
+export const fleetAnswerSchema = z.object({
+  rules: z.record(z.string(), z.unknown()),
+  history: z.array(
+    z.object({
+      ...{ id: z.string(), verb: z.string(), at: z.string(), by: z.string() },
+      reason: z.string().nullable(),
+      evidence: z.null(),
+    }),
+  ),
+});
+
 /** Body of `GET /api/v1/rollouts`, oldest rollout first. */
 export const rolloutListSchema = z.object({ rollouts: z.array(rolloutViewSchema) });
 

@@ -2,11 +2,13 @@ import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { hostAnswerSchema, hostPageSchema, hostQuerySchema } from '../../core/host-view.ts';
 import {
+  applyFleetRequestSchema,
   auditPageSchema,
   auditQuerySchema,
   changeRequestSchema,
   commitAnswerSchema,
   commitRequestSchema,
+  fleetAnswerSchema,
   refreshAnswerSchema,
   rollBackRequestSchema,
   rolloutListSchema,
@@ -15,6 +17,7 @@ import {
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
 import { eventSchemas } from '../../core/server-events.ts';
 import { SIMPLE_VERBS } from '../../core/verb.ts';
+import { whySchema } from '../../core/why.ts';
 import { body, content, json, problems } from './answers.ts';
 
 const id = z.object({ id: z.string() });
@@ -110,6 +113,30 @@ export const OPERATOR_PATHS: ZodOpenApiPathsObject = {
       responses: {
         ...json(200, 'entries and the head of the log', auditPageSchema),
         ...problems(400, 401, 503),
+      },
+    },
+  },
+  '/api/v1/fleet': {
+    get: {
+      summary: 'The rules of the fleet, and who made them so',
+      responses: { ...json(200, 'the rules', fleetAnswerSchema), ...problems(401) },
+    },
+    put: {
+      summary: 'Replace the rules of the fleet as a whole',
+      requestBody: body(applyFleetRequestSchema),
+      responses: {
+        ...json(200, 'the rules in force', fleetAnswerSchema),
+        ...problems(400, 401, 409, 413, 415, 503),
+      },
+    },
+  },
+  '/api/v1/hosts/{id}/why': {
+    get: {
+      summary: 'Why a host is told what it is told: every rule in order',
+      requestParams: { path: id },
+      responses: {
+        ...json(200, 'the rules and their verdicts', whySchema),
+        ...problems(400, 401, 404, 503),
       },
     },
   },

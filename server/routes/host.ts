@@ -1,6 +1,5 @@
 import { Router } from 'express';
 import type { Response } from 'express';
-import type { Host } from '../../adapters/state/state.ts';
 import { decide, NO_JUDGEMENT } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import type { HostAnswer } from '../../core/host-view.ts';

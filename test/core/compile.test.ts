@@ -257,7 +257,7 @@ describe('compileManifest', () => {
     expect(parseAuditHead(text)).toEqual(auditHead);
     expect(parseAuditHead(without)).toBeNull();
     expect(readAsUpdog(text)).toEqual(readAsUpdog(without));
-    expect(parseManifest(text)).toEqual(rollouts);
+    expect(parseManifest(text)).toEqual(planOf(rollouts));
   });
 
   it('is byte for byte the empty manifest without rollouts', () => {

@@ -34,7 +34,14 @@ describe('applyToPlan', () => {
     const plan = applyToPlan(planOf([startedRollout(releaseOf('1.1.0'))]), verb('fleet-1'));
     expect(plan.fleet.rules).toEqual(RULES);
     expect(plan.fleet.history).toEqual([
-      { id: 'fleet-1', verb: 'apply-fleet', at: START, by: 'operator', reason: 'r' },
+      {
+        id: 'fleet-1',
+        verb: 'apply-fleet',
+        at: START,
+        by: 'operator',
+        reason: 'r',
+        evidence: null,
+      },
     ]);
     expect(plan.rollouts).toHaveLength(1);
   });
