@@ -5,6 +5,7 @@ import { hostsReportsVerbs } from './migrations/0001-hosts-reports-verbs.ts';
 import { overdueHosts } from './migrations/0003-overdue-hosts.ts';
 import { audit } from './migrations/0004-audit.ts';
 import { hostsByVersion } from './migrations/0005-hosts-by-version.ts';
+import { leases } from './migrations/0006-leases.ts';
 import { StateError } from './state.ts';
 import type { Tables } from './tables.ts';
 
@@ -14,6 +15,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003-overdue-hosts': overdueHosts,
   '0004-audit': audit,
   '0005-hosts-by-version': hostsByVersion,
+  '0006-leases': leases,
 };
 
 /**

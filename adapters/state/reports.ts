@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { move, writeCounts } from './counts.ts';
 import type { Changes } from './counts.ts';
+import { freeLeases } from './leases.ts';
 import { isLater } from './progress.ts';
 import type { Standing } from './progress.ts';
 import type { HostReports, Offer, Progress, StoredReport } from './state.ts';
@@ -53,6 +54,7 @@ export async function insertReports(
       moveHost(report, standings, moved, changes);
     }
     await writeStandings(transaction, moved);
+    await freeLeases(transaction, [...new Set(fresh.map(({ hostId }) => hostId))]);
   }
   await writeCounts(transaction, changes);
   return added;

@@ -7,6 +7,7 @@ import type { TranslateError } from './attempt.ts';
 import { insertFound, raiseAuditFloor, selectAudit, selectAuditHead } from './audit.ts';
 import { readWindow, searchHosts } from './host-search.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
+import { grantLease, selectLeases } from './leases.ts';
 import { migrate } from './migrate.ts';
 import { selectAttempt, selectCounts, setAttempt } from './counts.ts';
 import { insertOffers, insertReports, moveHosts, selectFailures } from './reports.ts';
@@ -20,6 +21,8 @@ import type {
   HostReports,
   HostSeen,
   HostSelection,
+  Lease,
+  LeaseOrder,
   NewVerb,
   Offer,
   RolloutCounts,
@@ -157,6 +160,14 @@ export class SqlState implements State {
     if (old.length === 0) return { forgotten: 0, next };
     const forgotten = await this.#change((transaction) => deleteReports(transaction, old));
     return { forgotten, next };
+  }
+
+  grantLease(order: LeaseOrder): Promise<boolean> {
+    return this.#change((transaction) => grantLease(transaction, order));
+  }
+
+  leasesAt(at: Date): Promise<readonly Lease[]> {
+    return this.#run((db) => selectLeases(db, at));
   }
 
   enqueueVerb(verb: NewVerb, record: AuditRecord): Promise<StoredVerb> {

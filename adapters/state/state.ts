@@ -106,6 +106,17 @@ export type HostReports = {
 
 /** Of one rollout. `rolledBack` are the hosts, each counted once, that went back. */
 export type RolloutCounts = Counters & { readonly rolledBack: number };
+export type LeaseOrder = {
+  readonly hostId: string;
+  /** Every limit that bounds the host, each once, with how many leases of it may be out. */
+  readonly limits: readonly { readonly key: string; readonly ceiling: number }[];
+  /** By the server's clock; leases that expire then are free. */
+  readonly at: Date;
+  readonly until: Date;
+};
+
+export type Lease = { readonly hostId: string; readonly key: string; readonly until: Date };
+
 /** Where a sweep over hosts or reports stands; of a host only `hostId` counts. */
 export type SweepPlace = { readonly hostId: string; readonly id: string };
 
@@ -199,6 +210,14 @@ export interface State extends AsyncDisposable {
    * report that comes again is stored again and counted no more.
    */
   forgetReports(receivedBefore: Date, page: SweepPage): Promise<Swept>;
+
+  /**
+   * Gives the host a lease of each limit until a time, or leaves it with what it has: never more than `ceiling` of a limit
+   * are out, however many servers ask at once. Who holds one is given it anew; a new report of the host frees all of its.
+   */
+  grantLease(order: LeaseOrder): Promise<boolean>;
+  /** All that are out at this time. */
+  leasesAt(at: Date): Promise<readonly Lease[]>;
 
   /**
    * The same id and JSON again changes nothing; the same id with other JSON is `state/conflict`. The record stands in

@@ -57,6 +57,7 @@ export type Tables = {
     finished_at: number | null;
     message: string | null;
   };
+  leases: { host_id: string; limit_key: string; expires_at: number };
   /** Never changed, and nothing is taken from its middle. */
   audit: {
     sequence: number;
@@ -85,5 +86,6 @@ export const TABLE_KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
   progress: ['rollout_id', 'host_id'],
   rollout_counts: ['rollout_id'],
   verbs: ['sequence'],
+  leases: ['host_id', 'limit_key'],
   audit: ['sequence'],
 };

@@ -6,6 +6,7 @@ import { describeHosts } from './hosts-contract.ts';
 import { describeRetention } from './retention-contract.ts';
 import { describeReports } from './reports-contract.ts';
 import { describeAudit } from './audit-contract.ts';
+import { describeLeases } from './leases-contract.ts';
 import { KIND, at, counts, host, record, report } from './samples.ts';
 import { describeVerbs } from './verbs-contract.ts';
 
@@ -57,6 +58,7 @@ export function describeStateContract(
     describeReports(() => state);
     describeVerbs(() => state);
     describeAudit(() => state);
+    describeLeases(() => state);
     describeRetention(() => state);
 
     it('stores hostile and lookalike ids verbatim, each as itself', async () => {
