@@ -1,6 +1,6 @@
 import type { AuditRecord } from './audit.ts';
 import { formatInstant } from './instant.ts';
-import { rolloutToJson } from './rollout.ts';
+import { isSamePolicy, rolloutToJson } from './rollout.ts';
 import type { Change, Rollout } from './rollout.ts';
 import type { Verb } from './verb.ts';
 
@@ -92,8 +92,7 @@ function viewsOf({ before, after }: RolloutChange): {
   readonly before: View;
   readonly after: View;
 } {
-  const isSame =
-    before !== null && JSON.stringify(before.policy) === JSON.stringify(after?.policy ?? null);
+  const isSame = before !== null && after !== null && isSamePolicy(before.policy, after.policy);
   return { before: viewOf(before, isSame), after: viewOf(after, isSame) };
 }
 
