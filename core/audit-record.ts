@@ -2,7 +2,7 @@ import type { AuditRecord } from './audit.ts';
 import { formatInstant } from './instant.ts';
 import { rulesToJson } from './fleet/write-rules.ts';
 import type { FleetRecord, Plan, PlanVerb } from './plan.ts';
-import { rolloutToJson } from './rollout.ts';
+import { isSamePolicy, rolloutToJson } from './rollout.ts';
 import type { Change, Rollout } from './rollout.ts';
 
 type View = AuditRecord['before'];
@@ -104,8 +104,7 @@ function rulesViews(before: FleetRecord | null, after: FleetRecord | null): Verb
 
 /** The policy is the long part of a rollout: it stands only where the verb set it. */
 function rolloutViews(before: Rollout | null, after: Rollout | null): VerbChange {
-  const isSame =
-    before !== null && JSON.stringify(before.policy) === JSON.stringify(after?.policy ?? null);
+  const isSame = before !== null && after !== null && isSamePolicy(before.policy, after.policy);
   return { before: viewOf(before, isSame), after: viewOf(after, isSame) };
 }
 

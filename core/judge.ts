@@ -21,16 +21,25 @@ export function judge(rollout: Rollout, counters: Counters, now: Date): Judgemen
   if (mustHalt(rollout, counters)) return { kind: 'halt' };
   const gate = gateAt(rollout, now);
   if (gate === null || gate.success === null || !lacksSuccess(rollout, gate)) return null;
-  const { offered, updated, failed, overdue } = counters;
-  const hosts = offered + updated + failed + overdue;
-  return reaches(updated, hosts, gate.success) ? { kind: 'pass-gate', opening: gate.index } : null;
+  const { part, whole } = throughOf(counters);
+  return reaches(part, whole, gate.success) ? { kind: 'pass-gate', opening: gate.index } : null;
 }
 
-function mustHalt({ policy, forgiven }: Rollout, { successes, failures }: Counters): boolean {
-  if (policy.halt === null) return false;
-  const failed = Math.max(0, failures - forgiven.failures);
-  const succeeded = Math.max(0, successes - forgiven.successes);
-  return reaches(failed, failed + succeeded, policy.halt);
+function mustHalt(rollout: Rollout, counters: Counters): boolean {
+  if (rollout.policy.halt === null) return false;
+  const { part, whole } = failuresOf(rollout, counters);
+  return reaches(part, whole, rollout.policy.halt);
+}
+
+/** The hosts that came through, of all that were offered the release. */
+function throughOf({ offered, updated, failed, overdue }: Counters) {
+  return { part: updated, whole: offered + updated + failed + overdue };
+}
+
+/** The failures among the outcomes that nobody forgave. */
+function failuresOf({ forgiven }: Rollout, { successes, failures }: Counters) {
+  const part = Math.max(0, failures - forgiven.failures);
+  return { part, whole: part + Math.max(0, successes - forgiven.successes) };
 }
 
 /** Once: who rolls nothing back after a halt and goes on instead has decided otherwise. */
@@ -44,21 +53,18 @@ function reaches(part: number, whole: number, { percentage, minimum }: Threshold
 }
 
 /** For the history: what was counted, and what the policy asks for. */
-export function reasonOf(
-  { policy, forgiven }: Rollout,
-  judgement: Judgement,
-  { offered, updated, failed, overdue, successes, failures }: Counters,
-): string {
+export function reasonOf(rollout: Rollout, judgement: Judgement, counters: Counters): string {
   switch (judgement.kind) {
     case 'halt': {
-      const { percentage = 0, minimum = 0 } = policy.halt ?? {};
-      const bad = failures - forgiven.failures;
-      const all = bad + successes - forgiven.successes;
-      return `${bad} of ${all} outcomes are failures: the policy halts at ${percentage} % of at least ${minimum}`;
+      const { percentage = 0, minimum = 0 } = rollout.policy.halt ?? {};
+      const { part, whole } = failuresOf(rollout, counters);
+      return `${part} of ${whole} outcomes are failures: the policy halts at ${percentage} % of at least ${minimum}`;
     }
     case 'roll-back':
       return `halted: the policy sends the hosts back to ${judgement.to}`;
-    case 'pass-gate':
-      return `${updated} of ${offered + updated + failed + overdue} hosts came through`;
+    case 'pass-gate': {
+      const { part, whole } = throughOf(counters);
+      return `${part} of ${whole} hosts came through`;
+    }
   }
 }

@@ -44,6 +44,7 @@ export const rolloutViewSchema = z.object({
   state: z.enum(ROLLOUT_STATES),
   /** `scheduled` before the first opening, `rising`, `at-gate`, `complete`; `standing` if it does not run. */
   phase: z.enum(['scheduled', 'rising', 'at-gate', 'complete', 'standing']),
+  /** How many seeds are let through; of a rollout that sends hosts back, how many are let go. */
   tide: z.object({ seeds: z.int(), of: z.int(), percent: z.number() }),
   /** The opening, counted from 0, at whose gate the tide stands, and what the gate still waits for. */
   gate: z

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reportSchema } from './check-in.ts';
 import { ROLLOUT_STATES } from './rollout.ts';
 
 /** What `GET /api/v1/events` tells, by the name of the event. */
@@ -23,7 +24,7 @@ export const eventSchemas = {
     rolloutId: z.string(),
     from: z.string(),
     to: z.string(),
-    outcome: z.enum(['updated', 'failed', 'rolled-back']),
+    outcome: reportSchema.shape.outcome,
     stage: z.string(),
     error: z.string().nullable(),
   }),

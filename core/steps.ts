@@ -1,11 +1,9 @@
 import { curveOf } from './curve.ts';
 import type { Rollout } from './rollout.ts';
-import { clockAt, closedGate, gateAt } from './tide.ts';
+import { clockAt, closedGate, gateAt, lacksApproval } from './tide.ts';
 
 /** What a person's step changes of a rollout. */
-export type Step = Partial<
-  Pick<Rollout, 'clockMs' | 'approvedOpenings' | 'passedOpenings' | 'runningSince'>
->;
+export type Step = Partial<Pick<Rollout, 'clockMs' | 'approvedOpenings' | 'passedOpenings'>>;
 
 /** One step forward: through the gate it waits at, to the next opening, or to the end of the last ramp; null at the end. */
 export function nextStep(rollout: Rollout, now: Date): Step | null {
@@ -26,9 +24,7 @@ export function nextStep(rollout: Rollout, now: Date): Step | null {
 
 /** A person's approval of the next opening that needs one, reached or not; null if none does. */
 export function approval(rollout: Rollout, now: Date): Step | null {
-  const gate = curveOf(rollout.policy).openings.find(
-    ({ needsApproval, index }) => needsApproval && index >= rollout.approvedOpenings,
-  );
+  const gate = curveOf(rollout.policy).openings.find((opening) => lacksApproval(rollout, opening));
   if (gate === undefined) return null;
   return { clockMs: clockAt(rollout, now), approvedOpenings: gate.index + 1 };
 }

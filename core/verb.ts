@@ -4,6 +4,7 @@ import type { Change, Counters, ReleaseRef, Rollout } from './rollout.ts';
 import { approval, nextStep, passing } from './steps.ts';
 import { clockAt, tideAt } from './tide.ts';
 import { compareVersions } from './version.ts';
+import { asksForSuccess } from './wave.ts';
 import type { Policy } from './wave.ts';
 
 export type RolloutErrorCode =
@@ -238,9 +239,8 @@ function requirePermitted({ version, rollbackTo }: ReleaseRef, to: string): void
 }
 
 /** Who goes back is let go by time and by people alone: outcomes are counted for the way forward. */
-function requireUnjudged({ halt, waves }: Policy): void {
-  const isJudged = halt !== null || waves.some(({ gate }) => (gate?.success ?? null) !== null);
-  if (!isJudged) return;
+function requireUnjudged(policy: Policy): void {
+  if (policy.halt === null && !asksForSuccess(policy)) return;
   throw new RolloutError(
     'rollout/policy',
     'a policy for the way back must have neither [halt] nor a gate with success_percentage',

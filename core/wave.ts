@@ -34,6 +34,11 @@ export type Policy = {
   readonly outcomeWithinMs: number | null;
 };
 
+/** Whether a gate of the policy waits for outcomes of hosts. */
+export function asksForSuccess({ waves }: Pick<Policy, 'waves'>): boolean {
+  return waves.some(({ gate }) => gate !== null && gate.success !== null);
+}
+
 /** No policy: everyone at once. */
 export const EVERYONE_AT_ONCE: Policy = {
   waves: [{ opensAtMs: 0, percentage: 100, gate: null, rampMs: 0 }],

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { NEEDS_REASON } from '../../core/verb.ts';
 import type { SimpleVerb } from '../../core/verb.ts';
 import { confirmImpact } from '../impact.ts';
 import type { ImpactOptions, StoppingVerb } from '../impact.ts';
@@ -43,5 +44,5 @@ export function rolloutChangeCommand(io: Io, kind: SimpleVerb): Command {
 }
 
 function isStopping(kind: SimpleVerb): kind is SimpleVerb & StoppingVerb {
-  return kind === 'pause' || kind === 'withdraw' || kind === 'supersede';
+  return NEEDS_REASON.includes(kind);
 }

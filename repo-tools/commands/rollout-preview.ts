@@ -5,7 +5,7 @@ import { curveOf, clockFor } from '../../core/curve.ts';
 import { formatInstant } from '../../core/instant.ts';
 import { isSeed, SEED_COUNT } from '../../core/seed.ts';
 import type { Policy } from '../../core/wave.ts';
-import { parseWavePolicy, resolvePolicy } from '../../core/wave-file.ts';
+import { readPolicy } from '../../core/wave-file.ts';
 import { bar } from './bar.ts';
 import { instantOption, print, readOptionFile, UsageError } from '../usage.ts';
 
@@ -34,7 +34,7 @@ async function preview(io: Io, options: Options): Promise<void> {
   const startAt = instantOption('--start-at', options.startAt);
   const seed = options.seed === undefined ? null : seedOption(options.seed);
   const text = await readOptionFile(io, '--policy', options.policy);
-  const policy = resolvePolicy(parseWavePolicy(text), startAt);
+  const policy = readPolicy(text, startAt);
   if (seed === null) printPoints(io, options, { policy, startAt });
   else printSeed(io, options, { policy, startAt, seed });
 }

@@ -4,7 +4,8 @@ import type { RolloutView } from '../../core/rollout-view.ts';
 export function rolloutLine(view: RolloutView): string {
   const { percent, seeds, of } = view.tide;
   const release = `${view.variant} ${view.arch} ${view.version}`;
-  return `${view.id}  ${release}  ${stateOf(view)}  tide ${percent} % (${seeds} of ${of})`;
+  const tide = view.sentBackTo === null ? 'tide' : 'let go';
+  return `${view.id}  ${release}  ${stateOf(view)}  ${tide} ${percent} % (${seeds} of ${of})`;
 }
 
 /** All that is known of a rollout, line by line. */

@@ -1,8 +1,8 @@
 import type { State } from '../../adapters/state/state.ts';
-import { curveOf } from '../../core/curve.ts';
 import { judge } from '../../core/judge.ts';
 import { counterSchema } from '../../core/rollout.ts';
 import type { Rollout } from '../../core/rollout.ts';
+import { asksForSuccess } from '../../core/wave.ts';
 import type { Fleet } from '../fleet.ts';
 import type { VerbIntake } from '../verb-intake.ts';
 import type { WriteBehind } from '../write-behind.ts';
@@ -32,8 +32,8 @@ export async function judgeRollouts(options: GatesOptions): Promise<void> {
 
 function isJudged({ state, policy, attempt, sentBackTo }: Rollout): boolean {
   if (sentBackTo !== null || (state !== 'running' && state !== 'halted')) return false;
-  const asksForSuccess = curveOf(policy).openings.some(({ success }) => success !== null);
-  return policy.halt !== null || policy.outcomeWithinMs !== null || asksForSuccess || attempt > 1;
+  const isPlain = policy.halt === null && policy.outcomeWithinMs === null && attempt === 1;
+  return !isPlain || asksForSuccess(policy);
 }
 
 async function judgeOne(

@@ -6,6 +6,7 @@ import { seedOfHost } from '../../core/seed.ts';
 import { simulate } from '../../core/simulation.ts';
 import type { SimulationOptions } from '../../core/simulation.ts';
 import type { Policy } from '../../core/wave.ts';
+import { numbersFrom } from '../../repo-tools/simulated-fleet.ts';
 import {
   after,
   DAY_MS,
@@ -29,22 +30,13 @@ function hosts(count: number) {
   });
 }
 
-/** A generator whose every sequence is the same. */
-function numbers(): () => number {
-  let state = 1;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-}
-
 function run(policy: Policy, change: Partial<SimulationOptions> = {}) {
   return simulate({
     rollout: startedRollout(V11, { policy }),
     hosts: hosts(2000),
     ...{ pollMs: 15 * MINUTE_MS, installMs: 5 * MINUTE_MS, failing: 0, silent: 0 },
     ...{ approveAfterMs: null, wayBack: V10, limitMs: 60 * DAY_MS, sampleMs: HOUR_MS },
-    random: numbers(),
+    random: numbersFrom(1),
     ...change,
   });
 }
