@@ -1,7 +1,7 @@
 import { eligibleAt } from './eta.ts';
 import { NOT_COUNTED } from './fleet/limit.ts';
 import type { LeaseCount } from './fleet/limit.ts';
-import { groupOf, NO_RULES } from './fleet/rules.ts';
+import { groupOf } from './fleet/rules.ts';
 import type { FleetRules } from './fleet/rules.ts';
 import { HOST_RULES, seedIn } from './host-rules.ts';
 import type { HoldReason, Host, Step, Verdict } from './host-rules.ts';
@@ -42,9 +42,6 @@ export type Judgement = {
   readonly leases?: LeaseCount;
 };
 
-/** For a platform that has no releases. */
-export const NO_JUDGEMENT: Judgement = { rollouts: [], rules: NO_RULES };
-
 const UP_TO_DATE: Stay = {
   decision: 'stay',
   reason: 'up-to-date',
@@ -72,6 +69,11 @@ export function decide(host: Host, judgement: Judgement, now: Date): Decision {
     { ...judgement, rollouts: currentNewestFirst(judgement.rollouts, host) },
     now,
   );
+}
+
+/** What a host is told that was let through, but could not be given a lease. */
+export function withoutLease({ rolloutId }: Update): Stay {
+  return { decision: 'stay', reason: 'concurrency', rolloutId, eligibleAt: null };
 }
 
 /** `decide` for whoever has `currentNewestFirst` of the host's platform at hand already. */

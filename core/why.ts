@@ -5,7 +5,7 @@ import type { Host, Judgement } from './decide.ts';
 import { formatDuration } from './duration.ts';
 import { eligibleAt } from './eta.ts';
 import { freezesAt } from './fleet/calendar.ts';
-import { limitsIn } from './fleet/limit.ts';
+import { ceilingOf, limitsIn } from './fleet/limit.ts';
 import { groupOf } from './fleet/rules.ts';
 import { isInRange } from './fleet/version-range.ts';
 import { HOST_RULES, seedIn } from './host-rules.ts';
@@ -182,11 +182,12 @@ function concurrencyText({ group, host, leases }: Step): string {
   if (limits.length === 0) return 'no limit';
   return limits
     .map(({ key, limit }) => {
-      const bound = limit.kind === 'count' ? limit.count : `${limit.percent} %`;
       const count = leases(key);
-      return count === null
-        ? `${key}: ${bound}, not counted here`
-        : `${key}: ${count.inUse} of ${bound}`;
+      const bound = limit.kind === 'count' ? `${limit.count}` : `${limit.percent} %`;
+      if (count === null) return `${key}: ${bound}, not counted here`;
+      const { inUse, members } = count;
+      const share = limit.kind === 'count' ? '' : `, ${bound} of ${members} hosts`;
+      return `${key}: ${inUse} of ${ceilingOf(limit, members)}${share}`;
     })
     .join('; ');
 }

@@ -32,6 +32,7 @@ export type ServeOptions = {
   readonly listen: string;
   readonly checkInInterval?: string | undefined;
   readonly followInterval: string;
+  readonly leaseTimeout: string;
   readonly keepHosts?: string | undefined;
   readonly keepReports?: string | undefined;
   readonly expiryPolicy?: string | undefined;
@@ -50,6 +51,7 @@ export type ServerConfig = {
   readonly listen: ListenAddress;
   readonly pace: CheckInPace;
   readonly followMs: number;
+  readonly leaseMs: number;
   readonly keep: RetentionPolicy;
   readonly tokenFile: string;
   readonly logLevel: LogLevel;
@@ -59,6 +61,8 @@ const MIN_CHECK_IN_MS = 60_000;
 const MAX_CHECK_IN_MS = 900_000;
 const DAY_MS = 86_400_000;
 const SHORTEST_KEEP_MS = 7 * DAY_MS;
+const SHORTEST_LEASE_MS = 60_000;
+const LONGEST_LEASE_MS = 7 * DAY_MS;
 
 /** The options with a meaning. Throws ServeUsageError or DurationError. */
 export function configOf(options: ServeOptions, cwd: string): ServerConfig {
@@ -79,6 +83,7 @@ export function configOf(options: ServeOptions, cwd: string): ServerConfig {
     listen,
     pace: paceOf(options.checkInInterval),
     followMs: intervalOf('--follow-interval', options.followInterval),
+    leaseMs: leaseOf(options.leaseTimeout),
     keep: {
       hostsMs: keepOf('--keep-hosts', options.keepHosts),
       reportsMs: keepOf('--keep-reports', options.keepReports),
@@ -125,6 +130,18 @@ function intervalOf(option: string, text: string): number {
     throw new ServeUsageError(
       'usage/interval',
       `${option} must be from 1 second to 1 day, got '${text}'`,
+    );
+  }
+  return ms;
+}
+
+/** Between two words of a host that installs and boots lie minutes; a lease that ends sooner bounds nothing. */
+function leaseOf(text: string): number {
+  const ms = parseDuration(text);
+  if (ms < SHORTEST_LEASE_MS || ms > LONGEST_LEASE_MS) {
+    throw new ServeUsageError(
+      'usage/interval',
+      `--lease-timeout must be from 1 minute to 7 days, got '${text}'`,
     );
   }
   return ms;

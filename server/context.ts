@@ -23,6 +23,8 @@ import { Listing } from './jobs/listing.ts';
 import { commitPending } from './jobs/outbox.ts';
 import { Retention } from './jobs/retention.ts';
 import type { RetentionPolicy } from './jobs/retention.ts';
+import { Leases } from './leases.ts';
+import { LimitMembers } from './limit-members.ts';
 import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
@@ -44,6 +46,8 @@ export type ContextParts = Patience & {
   readonly token: string;
   readonly pace: CheckInPace;
   readonly followMs: number;
+  /** How long a host that says nothing counts as being under way. */
+  readonly leaseMs: number;
   /** How long what hosts told is kept. */
   readonly keep: RetentionPolicy;
   /** How long what the server signs is valid, and when it is due. */
@@ -57,6 +61,8 @@ export type ContextParts = Patience & {
 
 export type Context = ContextParts & {
   readonly fleet: Fleet;
+  readonly leases: Leases;
+  readonly members: LimitMembers;
   readonly trail: AuditTrail;
   readonly events: EventLog;
   readonly metrics: Metrics;
@@ -103,7 +109,18 @@ export async function openContext(parts: ContextParts): Promise<Context> {
       jobs.audit.wake();
     },
   });
-  const metrics = createMetrics({ fleet, state, now });
+  const members = new LimitMembers({ state, fleet, now });
+  const leases = new Leases({
+    state,
+    fleet,
+    members,
+    timeoutMs: parts.leaseMs,
+    now,
+    wake: () => {
+      jobs.leases.wake();
+    },
+  });
+  const metrics = createMetrics({ fleet, leases, state, now });
   const load = new LoadMeter();
   const tellOthers = () => {
     replicas.notify('changed');
@@ -130,6 +147,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     commitPending: commit,
     flush: () => writeBehind.flush(),
     judge,
+    leases,
+    members,
     recordFound: () => trail.flush(),
     link,
     listing,
@@ -165,6 +184,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   return {
     ...parts,
     fleet,
+    leases,
+    members,
     trail,
     events,
     metrics,

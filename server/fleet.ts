@@ -2,6 +2,7 @@ import type { RepositoryState } from '../adapters/repository/repository.ts';
 import type { ManifestContent } from '../adapters/repository/rollouts.ts';
 import { currentNewestFirst } from '../core/decide.ts';
 import type { Judgement } from '../core/decide.ts';
+import type { LeaseCount } from '../core/fleet/limit.ts';
 import { applyToPlan } from '../core/plan.ts';
 import type { Plan, PlanVerb } from '../core/plan.ts';
 import type { Rollout } from '../core/rollout.ts';
@@ -58,10 +59,10 @@ export class Fleet {
     return this.#view;
   }
 
-  /** What `decideAmong` needs for a host of this platform, or null if nobody may publish releases for it. */
-  judgementFor(platform: Platform): Judgement | null {
-    const rollouts = this.currentRollouts(platform);
-    return rollouts === null ? null : { rollouts, rules: this.#view.fleet.rules };
+  /** What `decideAmong` needs for a host of this platform. */
+  judgementFor(platform: Platform, leases: LeaseCount): Judgement {
+    const rollouts = this.currentRollouts(platform) ?? [];
+    return { rollouts, rules: this.#view.fleet.rules, leases };
   }
 
   /** The rollouts in force of this platform, the newest release first, or null if nobody may publish releases for it. */

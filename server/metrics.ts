@@ -5,12 +5,14 @@ import { tideAt } from '../core/tide.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { roleExpiries } from '../core/tuf/repository-metadata.ts';
 import type { Fleet } from './fleet.ts';
+import type { Leases } from './leases.ts';
 
 /** Hosts may say any version of themselves: beyond so many of a platform, the rarest are counted together. */
 const MOST_VERSIONS = 50;
 
 export type MetricsOptions = {
   readonly fleet: Fleet;
+  readonly leases: Pick<Leases, 'size'>;
   readonly state: Pick<State, 'countHosts'>;
   readonly now: () => Date;
 };
@@ -23,6 +25,7 @@ export function createMetrics(options: MetricsOptions) {
   const registers = [registry];
   addTide(registry, options);
   addHosts(registry, options);
+  addLeases(registry, options);
   addOutbox(registry, options);
   addExpiries(registry, options);
   return {
@@ -125,6 +128,17 @@ async function knownCounts(
     if (error instanceof StateError) return [];
     throw error;
   }
+}
+
+function addLeases(registry: Registry, { leases }: MetricsOptions): void {
+  const gauge: Gauge = new Gauge({
+    name: 'tidegate_hosts_under_way',
+    help: 'Hosts that hold leases, as far as this server knows',
+    registers: [registry],
+    collect() {
+      gauge.set(leases.size);
+    },
+  });
 }
 
 function addOutbox(registry: Registry, { fleet }: MetricsOptions): void {

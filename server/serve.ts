@@ -57,6 +57,7 @@ export async function serve(
     token: await ensureToken(config.tokenFile),
     pace: config.pace,
     followMs: config.followMs,
+    leaseMs: config.leaseMs,
     keep: config.keep,
     expiry,
     log,

@@ -2,6 +2,22 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Lease, LeaseOrder } from './state.ts';
 import type { Tables } from './tables.ts';
 
+/** Whether the host holds a lease of each limit for at least half of the time asked for, so that nothing needs to be written. */
+export async function holdsForLong(
+  db: Kysely<Tables>,
+  { hostId, limits, at, until }: LeaseOrder,
+): Promise<boolean> {
+  const half = at.getTime() + (until.getTime() - at.getTime()) / 2;
+  const held = await db
+    .selectFrom('leases')
+    .select('limit_key')
+    .where('host_id', '=', hostId)
+    .where('expires_at', '>', half)
+    .execute();
+  const own = new Set(held.map(({ limit_key }) => limit_key));
+  return limits.every(({ key }) => own.has(key));
+}
+
 /** Whether the host holds a lease of each limit afterwards; if not, it holds what it held before. */
 export async function grantLease(
   transaction: Transaction<Tables>,

@@ -7,7 +7,7 @@ import type { TranslateError } from './attempt.ts';
 import { insertFound, raiseAuditFloor, selectAudit, selectAuditHead } from './audit.ts';
 import { readWindow, searchHosts } from './host-search.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
-import { grantLease, selectLeases } from './leases.ts';
+import { grantLease, holdsForLong, selectLeases } from './leases.ts';
 import { migrate } from './migrate.ts';
 import { selectAttempt, selectCounts, setAttempt } from './counts.ts';
 import { insertOffers, insertReports, moveHosts, selectFailures } from './reports.ts';
@@ -162,7 +162,8 @@ export class SqlState implements State {
     return { forgotten, next };
   }
 
-  grantLease(order: LeaseOrder): Promise<boolean> {
+  async grantLease(order: LeaseOrder): Promise<boolean> {
+    if (await this.#run((db) => holdsForLong(db, order))) return true;
     return this.#change((transaction) => grantLease(transaction, order));
   }
 

@@ -213,7 +213,8 @@ export interface State extends AsyncDisposable {
 
   /**
    * Gives the host a lease of each limit until a time, or leaves it with what it has: never more than `ceiling` of a limit
-   * are out, however many servers ask at once. Who holds one is given it anew; a new report of the host frees all of its.
+   * are out, however many servers ask at once. Who holds one is given it anew once half of its time is over; a new report of
+   * the host frees all of its.
    */
   grantLease(order: LeaseOrder): Promise<boolean>;
   /** All that are out at this time. */

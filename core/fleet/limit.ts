@@ -4,7 +4,7 @@ import type { ConcurrencyRule, FleetRules, Group, Member } from './rules.ts';
 /** A limit that concerns a host. Hosts with the same key share it. */
 export type HostLimit = { readonly key: string; readonly limit: ConcurrencyRule['limit'] };
 
-/** How many leases other hosts hold under a key, and how many hosts share it; null if nobody counts them here. */
+/** How many leases under a key stand in a host's way, and how many hosts share the key; null if nobody counts them here. */
 export type LeaseCount = (
   key: string,
 ) => { readonly inUse: number; readonly members: number } | null;

@@ -15,6 +15,7 @@ export function serveCommand(io: Io): Command {
     .option('--listen <address>', 'address and port; port 0 is any free one', '127.0.0.1:8080')
     .option('--check-in-interval <duration>', "how often hosts ask, like '15 minutes'")
     .option('--follow-interval <duration>', 'how often to look for commits of others', '5 seconds')
+    .option('--lease-timeout <duration>', 'how long a silent host counts as under way', '1 hour')
     .option('--keep-hosts <duration>', "forget hosts not seen for so long, like '90 days'")
     .option('--keep-reports <duration>', 'forget reports received so long ago; counts stay')
     .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')

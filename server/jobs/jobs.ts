@@ -7,6 +7,8 @@ import { leads } from '../../adapters/state/replicas.ts';
 import type { Replicas } from '../../adapters/state/replicas.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
+import type { Leases } from '../leases.ts';
+import type { LimitMembers } from '../limit-members.ts';
 import type { Listing } from './listing.ts';
 import type { Retention } from './retention.ts';
 
@@ -17,6 +19,8 @@ const LOAD_MS = 5000;
 const GATES_MS = 5000;
 const AUDIT_MS = 60_000;
 const RETENTION_MS = 1000;
+const LEASES_MS = 5000;
+const MEMBERS_MS = 5000;
 
 export type JobsOptions = {
   readonly replicas: Replicas;
@@ -29,6 +33,8 @@ export type JobsOptions = {
   readonly flush: () => Promise<void>;
   /** Does what the outcomes of hosts ask for. */
   readonly judge: () => Promise<void>;
+  readonly leases: Pick<Leases, 'tick'>;
+  readonly members: Pick<LimitMembers, 'tick'>;
   /** Writes down in the audit log what others committed. */
   readonly recordFound: () => Promise<void>;
   readonly load: LoadMeter;
@@ -70,6 +76,7 @@ export function createJobs(options: JobsOptions) {
   const outbox = led('outbox', OUTBOX_MS, options.commitPending);
   const writeBehind = job('write-behind', WRITE_BEHIND_MS, options.flush);
   const gates = led('gates', GATES_MS, options.judge);
+  const leases = job('leases', LEASES_MS, () => options.leases.tick());
   const audit = job('audit', AUDIT_MS, options.recordFound);
   const follow = job('follow', options.followMs, async () => {
     await options.catchUp();
@@ -85,6 +92,8 @@ export function createJobs(options: JobsOptions) {
   const all = [
     ...ofLeader,
     writeBehind,
+    leases,
+    job('limit-members', MEMBERS_MS, () => options.members.tick()),
     audit,
     follow,
     job('load', LOAD_MS, async () => {
@@ -95,6 +104,7 @@ export function createJobs(options: JobsOptions) {
     outbox,
     writeBehind,
     gates,
+    leases,
     audit,
     start: () => {
       all.forEach((one) => {

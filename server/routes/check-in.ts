@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import type { CheckIn } from '../../core/check-in.ts';
-import { decideAmong, NO_JUDGEMENT } from '../../core/decide.ts';
+import { decideAmong, withoutLease } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
 import { isPlainCheckIn } from '../../core/plain-check-in.ts';
@@ -20,6 +20,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 export type CheckInContext = Pick<
   Context,
   | 'fleet'
+  | 'leases'
   | 'events'
   | 'reportIntake'
   | 'writeBehind'
@@ -67,9 +68,9 @@ async function answer(
   const { metrics, now, pace, load, random } = context;
   refuseUnknownPlatform(context, checkIn);
   if (checkIn.reports !== undefined) await keepReports(context, checkIn);
-  const at = now();
   const seed = checkIn.host.seed ?? seedOfHost(checkIn.host.id);
-  const decision = decideFor(context, checkIn, seed, at);
+  const decision = await decideFor(context, checkIn, seed);
+  const at = now();
   remember(context, checkIn, seed, decision, at);
   const seconds = nextCheckInSeconds(decision, {
     ...pace,
@@ -101,24 +102,33 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
   );
 }
 
-function decideFor(
-  { fleet }: CheckInContext,
-  { host }: CheckIn,
+/** Decides anew if the plan changed while the database gave a lease: no host starts after a pause was acknowledged. */
+async function decideFor(
+  { fleet, leases, now }: CheckInContext,
+  { host, state }: CheckIn,
   seed: number,
-  now: Date,
-): Decision {
-  return decideAmong({ ...host, seed }, fleet.judgementFor(host) ?? NO_JUDGEMENT, now);
+): Promise<Decision> {
+  if (state === 'ready' || state === 'confirming') leases.heard(host);
+  for (;;) {
+    const { view } = fleet;
+    const judgement = fleet.judgementFor(host, leases.countFor(host.id));
+    const decision = decideAmong({ ...host, seed }, judgement, now());
+    if (decision.decision === 'stay') return decision;
+    if (!(await leases.take(host))) return withoutLease(decision);
+    if (fleet.view === view) return decision;
+  }
 }
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { reportIntake, metrics, events, jobs, now } = context;
+  const { reportIntake, leases, metrics, events, jobs, now } = context;
   const kept = reports.map((report) => ({
     ...report,
     error: report.error ?? null,
     at: parseInstant(report.at),
   }));
   await reportIntake.record({ hostId: host.id, reports: kept, receivedAt: now() });
+  leases.freed(host.id);
   // A failure may have to halt its rollout, and that must not wait.
   if (kept.some(({ outcome }) => outcome === 'failed')) jobs.gates.wake();
   for (const { outcome, rolloutId, from, to, stage, error } of kept) {

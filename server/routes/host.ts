@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import type { Response } from 'express';
-import { decide, NO_JUDGEMENT } from '../../core/decide.ts';
+import { decide } from '../../core/decide.ts';
 import type { Decision } from '../../core/decide.ts';
 import type { HostAnswer } from '../../core/host-view.ts';
 import { formatInstant } from '../../core/instant.ts';
@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { findHost } from '../find-host.ts';
 import { hostJson } from '../host-json.ts';
 
-type HostContext = Pick<Context, 'fleet' | 'state' | 'writeBehind' | 'now'>;
+type HostContext = Pick<Context, 'fleet' | 'leases' | 'state' | 'writeBehind' | 'now'>;
 
 /** What is known of a host, and what it would be told now and why. */
 export function hostRoute(context: HostContext): Router {
@@ -22,9 +22,9 @@ export function hostRoute(context: HostContext): Router {
 }
 
 async function show(context: HostContext, id: string, response: Response): Promise<void> {
-  const { fleet, now } = context;
+  const { fleet, leases, now } = context;
   const host = await findHost(context, id);
-  const decision = decide(host, fleet.judgementFor(host) ?? NO_JUDGEMENT, now());
+  const decision = decide(host, fleet.judgementFor(host, leases.countFor(host.id)), now());
   const answer: HostAnswer = { host: hostJson(host), decision: decisionJson(decision) };
   response.json(answer);
 }

@@ -1,12 +1,11 @@
 import { Router } from 'express';
 import type { Response } from 'express';
-import { NO_JUDGEMENT } from '../../core/decide.ts';
 import { explain } from '../../core/why.ts';
 import { refuseMethod } from '../answer-errors.ts';
 import type { Context } from '../context.ts';
 import { findHost } from '../find-host.ts';
 
-type WhyContext = Pick<Context, 'fleet' | 'state' | 'writeBehind' | 'now'>;
+type WhyContext = Pick<Context, 'fleet' | 'leases' | 'state' | 'writeBehind' | 'now'>;
 
 /** Why a host is told what it is told. */
 export function whyRoute(context: WhyContext): Router {
@@ -19,7 +18,7 @@ export function whyRoute(context: WhyContext): Router {
 }
 
 async function answer(context: WhyContext, id: string, response: Response): Promise<void> {
-  const { fleet, now } = context;
+  const { fleet, leases, now } = context;
   const host = await findHost(context, id);
-  response.json(explain(host, fleet.judgementFor(host) ?? NO_JUDGEMENT, now()));
+  response.json(explain(host, fleet.judgementFor(host, leases.countFor(id)), now()));
 }

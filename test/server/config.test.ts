@@ -12,6 +12,7 @@ const OPTIONS: ServeOptions = {
   state: 'sqlite:S/state.db',
   listen: '127.0.0.1:8080',
   followInterval: '5 seconds',
+  leaseTimeout: '1 hour',
   logLevel: 'info',
 };
 
@@ -58,6 +59,7 @@ describe('configOf', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       pace: { minMs: 60_000, maxMs: 900_000 },
       followMs: 5000,
+      leaseMs: 3_600_000,
       keep: { hostsMs: null, reportsMs: null },
       tokenFile: '/srv/S/token',
       logLevel: 'info',
@@ -98,6 +100,12 @@ describe('configOf', () => {
     { case: 'no duration', change: { checkInInterval: '5' }, code: 'duration/invalid' },
     { case: 'hosts kept for 6 days', change: { keepHosts: '6 days' }, code: 'usage/interval' },
     { case: 'reports kept for no time', change: { keepReports: '1 day' }, code: 'usage/interval' },
+    {
+      case: 'a lease of 59 seconds',
+      change: { leaseTimeout: '59 seconds' },
+      code: 'usage/interval',
+    },
+    { case: 'a lease of 8 days', change: { leaseTimeout: '8 days' }, code: 'usage/interval' },
     { case: 'no time', change: { checkInInterval: '0 seconds' }, code: 'usage/interval' },
     { case: 'two days', change: { checkInInterval: '2 days' }, code: 'usage/interval' },
     { case: 'an unknown level', change: { logLevel: 'loud' }, code: 'usage/log-level' },

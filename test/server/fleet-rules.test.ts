@@ -15,28 +15,17 @@ const RULES = {
   excludes: { 'host-9': 'new disk' },
 };
 
-async function serve() {
-  const server = await setup();
-  return Object.assign(server, {
-    put: (body: object) =>
-      server.agent
-        .put(FLEET)
-        .set('authorization', `Bearer ${TOKEN}`)
-        .send({ requestId: randomUUID(), ...body }),
-  });
-}
-
-async function committed({ storage }: Awaited<ReturnType<typeof serve>>) {
+async function committed({ storage }: Awaited<ReturnType<typeof setup>>) {
   const repository = openRepository({ storage, now: () => NOW });
   return (await readManifest(repository, await repository.load())).fleet;
 }
 
 describe('PUT /api/v1/fleet', () => {
   it('takes rules that the next poll obeys, and commits them to the manifest', async () => {
-    await using server = await serve();
+    await using server = await setup();
     await server.post('/api/v1/rollouts', START);
     expect((await server.checkIn()).body.decision).toBe('update');
-    const put = await server.put({
+    const put = await server.put(FLEET, {
       rules: { excludes: { 'host-1': 'broken' } },
       reason: 'why not',
     });
@@ -51,8 +40,8 @@ describe('PUT /api/v1/fleet', () => {
   });
 
   it('still obeys rules after a restart between the answer and the commit', async () => {
-    await using server = await serve();
-    await server.put({ rules: RULES });
+    await using server = await setup();
+    await server.put(FLEET, { rules: RULES });
     const restarted = await server.restart();
     expect(restarted.fleet.view.fleet.rules.groups.map(({ name }) => name)).toEqual([
       ...['canary', 'prod'],
@@ -62,14 +51,14 @@ describe('PUT /api/v1/fleet', () => {
   });
 
   it('does a request that is sent again only once, and refuses another under its id', async () => {
-    await using server = await serve();
+    await using server = await setup();
     const requestId = randomUUID();
-    await server.put({ requestId, rules: RULES });
-    await server.put({ rules: {} });
-    const again = await server.put({ requestId, rules: RULES });
+    await server.put(FLEET, { requestId, rules: RULES });
+    await server.put(FLEET, { rules: {} });
+    const again = await server.put(FLEET, { requestId, rules: RULES });
     expect([again.status, again.body.history.length]).toEqual([200, 2]);
     expect((await server.get(FLEET)).body.rules).toEqual({});
-    const other = await server.put({ requestId, rules: { pins: { a: '1.0.0' } } });
+    const other = await server.put(FLEET, { requestId, rules: { pins: { a: '1.0.0' } } });
     expect([other.status, other.body.code]).toEqual([409, 'request/conflict']);
     const rollout = await server.post('/api/v1/rollouts', { ...START, requestId });
     expect([rollout.status, rollout.body.code]).toEqual([409, 'request/conflict']);
@@ -85,9 +74,9 @@ describe('PUT /api/v1/fleet', () => {
     },
     { case: 'no rules', rules: undefined, code: 'request/invalid' },
   ])('refuses $case and changes nothing', async ({ rules, code }) => {
-    await using server = await serve();
-    await server.put({ rules: RULES });
-    const answer = await server.put({ rules });
+    await using server = await setup();
+    await server.put(FLEET, { rules: RULES });
+    const answer = await server.put(FLEET, { rules });
     expect([answer.status, answer.body.code]).toEqual([400, code]);
     expect((await server.get(FLEET)).body.rules).toEqual(RULES);
   });
@@ -95,9 +84,9 @@ describe('PUT /api/v1/fleet', () => {
 
 describe('GET /api/v1/hosts/{id}/why', () => {
   it('names every rule, the one that holds, the place in the queue and the time', async () => {
-    await using server = await serve();
+    await using server = await setup();
     await server.post('/api/v1/rollouts', { ...START, policy: HALF_AT_ONCE });
-    await server.put({ rules: RULES });
+    await server.put(FLEET, { rules: RULES });
     await server.checkIn({ group: 'prod', seed: 2000 });
     const why = whySchema.parse((await server.get('/api/v1/hosts/host-1/why')).body);
     expect(why).toMatchObject({ group: 'prod', decision: 'stay', reason: 'not-yet' });
@@ -115,9 +104,9 @@ describe('GET /api/v1/hosts/{id}/why', () => {
   });
 
   it('says why an excluded host is left alone, in the words of who excluded it', async () => {
-    await using server = await serve();
+    await using server = await setup();
     await server.post('/api/v1/rollouts', START);
-    await server.put({ rules: RULES });
+    await server.put(FLEET, { rules: RULES });
     await server.checkIn({ id: 'host-9' });
     const { body } = await server.get('/api/v1/hosts/host-9/why');
     expect(body).toMatchObject({
@@ -128,7 +117,7 @@ describe('GET /api/v1/hosts/{id}/why', () => {
   });
 
   it('knows nothing of a host that was never seen', async () => {
-    await using server = await serve();
+    await using server = await setup();
     const answer = await server.get('/api/v1/hosts/nobody/why');
     expect([answer.status, answer.body.code]).toEqual([404, 'request/not-there']);
   });

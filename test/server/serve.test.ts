@@ -25,6 +25,7 @@ const OPTIONS: ServeOptions = {
   state: 'sqlite:S/state.db',
   listen: '127.0.0.1:0',
   followInterval: '5 seconds',
+  leaseTimeout: '1 hour',
   logLevel: 'info',
 };
 

@@ -92,6 +92,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
     token: TOKEN,
     pace: { minMs: 60_000, maxMs: 900_000 },
     followMs: 5000,
+    leaseMs: 3_600_000,
     keep: { hostsMs: null, reportsMs: null },
     expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
@@ -104,6 +105,10 @@ export async function setup(change: Partial<ContextParts> = {}) {
   const context = await openContext(parts);
   const url = await serveApp(context, resources);
   const agent = request.agent(url).use(compareAnswer);
+  const order = (method: 'post' | 'put', path: string, body: object) =>
+    agent[method](path)
+      .set('authorization', `Bearer ${TOKEN}`)
+      .send({ requestId: randomUUID(), ...body });
   return {
     context,
     storage,
@@ -119,11 +124,8 @@ export async function setup(change: Partial<ContextParts> = {}) {
     checkIn: (host: object = {}, more: object = {}) =>
       agent.post('/api/v1/check-in').send({ ...checkInOf(host), ...more }),
     get: (path: string) => agent.get(path).set('authorization', `Bearer ${TOKEN}`),
-    post: (path: string, body: object = {}) =>
-      agent
-        .post(path)
-        .set('authorization', `Bearer ${TOKEN}`)
-        .send({ requestId: randomUUID(), ...body }),
+    post: (path: string, body: object = {}) => order('post', path, body),
+    put: (path: string, body: object = {}) => order('put', path, body),
     /** The server that starts when this one is gone: another memory, the same repository and database. */
     restart: () => openContext(parts),
     async [Symbol.asyncDispose]() {

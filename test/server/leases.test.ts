@@ -1,0 +1,189 @@
+import { describe, expect, it } from '@jest/globals';
+import { whySchema } from '../../core/why.ts';
+import { reportOf, setup, START } from './setup.ts';
+
+type Server = Awaited<ReturnType<typeof setup>>;
+
+/** A server with a rollout to everybody at once, and these limits of the group prod. */
+async function limited(...concurrency: readonly object[]) {
+  const server = await setup();
+  const started = await server.post('/api/v1/rollouts', START);
+  await server.put('/api/v1/fleet', { rules: { groups: [{ name: 'prod', concurrency }] } });
+  return Object.assign(server, { rolloutId: String(started.body.id) });
+}
+
+/** What a host of the group is told: `update`, or why not. */
+async function poll(server: Server, id: string, more: object = {}, host: object = {}) {
+  const { status, body } = await server.checkIn({ id, group: 'prod', ...host }, more);
+  expect(status).toBe(200);
+  return body.reason ?? body.decision;
+}
+
+function later(server: Server, minutes: number): void {
+  server.clock.now = new Date(server.clock.now.getTime() + minutes * 60_000);
+}
+
+function grantsOf(server: Server): { count: number } {
+  const { state } = server;
+  const grants = { count: 0 };
+  const grant = state.grantLease;
+  state.grantLease = (order) => {
+    grants.count += 1;
+    return grant(order);
+  };
+  return grants;
+}
+
+describe('a concurrency limit', () => {
+  it('lets as many hosts start as it says, and others when those have reported', async () => {
+    await using server = await limited({ limit: 2 });
+    expect(await poll(server, 'a')).toBe('update');
+    expect(await poll(server, 'b')).toBe('update');
+    expect(await poll(server, 'c')).toBe('concurrency');
+    expect(await poll(server, 'a')).toBe('update');
+    const { rolloutId } = server;
+    const reports = [reportOf({ rolloutId, outcome: 'updated', error: undefined })];
+    expect(await poll(server, 'a', { reports }, { version: '1.1.0' })).toBe('up-to-date');
+    expect(await poll(server, 'c')).toBe('update');
+    expect(await poll(server, 'd')).toBe('concurrency');
+  });
+
+  it('holds nobody of another group', async () => {
+    await using server = await limited({ limit: 1 });
+    expect(await poll(server, 'a')).toBe('update');
+    expect(await poll(server, 'b', {}, { group: 'test' })).toBe('update');
+  });
+
+  it('holds for each value of a label, and all limits of a group hold at once', async () => {
+    await using server = await limited({ limit: 3 }, { limit: 1, per: 'rack' });
+    const inRack = (id: string, rack: string) => poll(server, id, {}, { labels: { rack } });
+    expect(await inRack('a', '1')).toBe('update');
+    expect(await inRack('b', '1')).toBe('concurrency');
+    expect(await inRack('c', '2')).toBe('update');
+    expect(await inRack('d', '3')).toBe('update');
+    expect(await inRack('e', '4')).toBe('concurrency');
+  });
+
+  it('frees what a host holds that says nothing until its lease ends', async () => {
+    await using server = await limited({ limit: 1 });
+    await poll(server, 'a');
+    later(server, 59);
+    expect(await poll(server, 'b')).toBe('concurrency');
+    later(server, 1);
+    expect(await poll(server, 'b')).toBe('update');
+    expect(await poll(server, 'a')).toBe('concurrency');
+  });
+
+  it.each(['ready', 'confirming'])(
+    'keeps the lease of a host that is heard of as %s',
+    async (state) => {
+      await using server = await limited({ limit: 1 });
+      await poll(server, 'a');
+      later(server, 40);
+      await poll(server, 'a', { state }, { version: '1.1.0' });
+      await server.context.leases.tick();
+      later(server, 40);
+      expect(await poll(server, 'b')).toBe('concurrency');
+    },
+  );
+
+  it('is a share of the hosts that are known, counted again every ten minutes, and of one host before', async () => {
+    await using server = await limited({ limit: '20 %' });
+    const started = async (count: number) => {
+      const told = [];
+      for (let index = 0; index < count; index += 1) told.push(await poll(server, `h${index}`));
+      await server.context.writeBehind.flush();
+      await server.context.members.tick();
+      return told.filter((answer) => answer === 'update').length;
+    };
+    expect(await started(14)).toBe(1);
+    expect(await started(24)).toBe(2);
+    expect(await started(24)).toBe(2);
+    later(server, 10);
+    await server.context.members.tick();
+    expect(await started(24)).toBe(4);
+  });
+
+  it('is explained by how many are under way', async () => {
+    await using server = await limited({ limit: 1 });
+    await poll(server, 'a');
+    await poll(server, 'b');
+    const { body } = await server.get('/api/v1/hosts/b/why');
+    const rule = whySchema.parse(body).steps[0]?.rules.find(({ verdict }) => verdict === 'hold');
+    expect(rule).toMatchObject({ rule: 'concurrency', detail: '["prod"]: 1 of 1' });
+    const own = whySchema.parse((await server.get('/api/v1/hosts/a/why')).body);
+    expect(own.decision).toBe('forward to 1.1.0');
+  });
+
+  it('asks the database only for those that it can let through, however many ask at once', async () => {
+    await using server = await limited({ limit: 3 });
+    const grants = grantsOf(server);
+    const hosts = Array.from({ length: 64 }, (_, index) => `host-${index}`);
+    const told = await Promise.all(hosts.map((id) => poll(server, id)));
+    expect(told.filter((answer) => answer === 'update')).toHaveLength(3);
+    expect(grants.count).toBe(3);
+  });
+});
+
+describe('two servers with one limit', () => {
+  it('know of what the other gave when the database refuses, and of what it freed when they look', async () => {
+    await using server = await limited({ limit: 1 });
+    const other = await server.restart();
+    expect(await other.leases.take({ id: 'x', group: 'prod' })).toBe(true);
+    const grants = grantsOf(server);
+    expect(await poll(server, 'a')).toBe('concurrency');
+    expect(await poll(server, 'b')).toBe('concurrency');
+    expect(grants.count).toBe(1);
+    await server.state.recordReports('x', [{ ...sample(), id: 'r' }], server.clock.now);
+    await server.context.leases.tick();
+    expect(await poll(server, 'b')).toBe('update');
+    expect(await poll(server, 'a')).toBe('concurrency');
+  });
+
+  it('never let a host go on with a lease that was freed through the other', async () => {
+    await using server = await limited({ limit: 1 });
+    const other = await server.restart();
+    expect(await poll(server, 'a')).toBe('update');
+    await server.state.recordReports('a', [{ ...sample(), id: 'r' }], server.clock.now);
+    expect(await other.leases.take({ id: 'b', group: 'prod' })).toBe(true);
+    expect(await poll(server, 'a')).toBe('concurrency');
+  });
+});
+
+describe('while the database is away', () => {
+  it('nobody starts under a limit, all others do, and nobody is needed to end it', async () => {
+    await using server = await limited({ limit: 2 });
+    server.outages.state.isAway = true;
+    expect(await poll(server, 'a')).toBe('concurrency');
+    expect(await poll(server, 'b', {}, { group: 'test' })).toBe('update');
+    server.outages.state.isAway = false;
+    await server.context.leases.tick();
+    expect(await poll(server, 'a')).toBe('update');
+  });
+
+  it('hosts are held from memory when the limit is reached', async () => {
+    await using server = await limited({ limit: 1 });
+    await poll(server, 'a');
+    server.outages.state.isAway = true;
+    expect(await poll(server, 'b')).toBe('concurrency');
+  });
+});
+
+describe('a pause that is acknowledged while the database gives a lease', () => {
+  it('is obeyed by the poll that waits for it', async () => {
+    await using server = await limited({ limit: 2 });
+    const { state, rolloutId } = server;
+    const grant = state.grantLease;
+    state.grantLease = async (order) => {
+      const isGranted = await grant(order);
+      await server.post(`/api/v1/rollouts/${rolloutId}/pause`, { reason: 'smoke' });
+      return isGranted;
+    };
+    expect(await poll(server, 'a')).toBe('paused');
+  });
+});
+
+function sample() {
+  const { at, error, ...report } = reportOf();
+  return { ...report, outcome: 'failed' as const, error, at: new Date(at) };
+}
