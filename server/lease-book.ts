@@ -63,21 +63,16 @@ export class LeaseBook {
 
   /** The leases in the database are these; of hosts in `except` the book knows better. */
   replace(leases: readonly Lease[], except: ReadonlySet<string>): void {
-    for (const hostId of [...this.#byHost.keys()]) {
-      if (!except.has(hostId)) this.delete(hostId);
-    }
-    const byHost = Map.groupBy(leases, ({ hostId }) => hostId);
-    const others = [...byHost]
-      .filter(([hostId]) => !except.has(hostId))
+    const known = new Map([...this.#byHost].filter(([hostId]) => except.has(hostId)));
+    for (const [hostId, own] of Map.groupBy(leases, (lease) => lease.hostId)) {
+      if (except.has(hostId)) continue;
       // A host's leases are given together, so they end together.
-      .map(([hostId, own]) => ({ hostId, own, until: own[0]?.until ?? new Date(0) }))
-      .toSorted((a, b) => a.until.getTime() - b.until.getTime());
-    for (const { hostId, own, until } of others) {
-      this.set(
-        hostId,
-        own.map(({ key }) => key),
-        until,
-      );
+      const untilMs = own[0]?.until.getTime() ?? 0;
+      known.set(hostId, { keys: new Set(own.map(({ key }) => key)), untilMs });
     }
+    this.#byHost.clear();
+    this.#byKey.clear();
+    const inOrder = [...known].toSorted(([, a], [, b]) => a.untilMs - b.untilMs);
+    for (const [hostId, { keys, untilMs }] of inOrder) this.set(hostId, keys, new Date(untilMs));
   }
 }

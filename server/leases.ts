@@ -110,7 +110,7 @@ export class Leases {
   }
 
   async #ask(hostId: string, limits: readonly Limit[]): Promise<boolean> {
-    const { state, now, timeoutMs, wake } = this.#options;
+    const { now, timeoutMs, wake } = this.#options;
     const at = now();
     const until = new Date(at.getTime() + timeoutMs);
     const missing = limits.filter(({ key }) => !this.#book.holds(hostId, key, at));

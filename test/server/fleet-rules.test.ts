@@ -4,7 +4,7 @@ import { openRepository } from '../../adapters/repository/repository.ts';
 import { readManifest } from '../../adapters/repository/rollouts.ts';
 import { fleetRecordSchema } from '../../core/fleet-view.ts';
 import { whySchema } from '../../core/why.ts';
-import { HALF_AT_ONCE, NOW, setup, START, TOKEN } from './setup.ts';
+import { HALF_AT_ONCE, NOW, setup, START } from './setup.ts';
 
 const FLEET = '/api/v1/fleet';
 const RULES = {

@@ -23,14 +23,20 @@ function later(server: Server, minutes: number): void {
   server.clock.now = new Date(server.clock.now.getTime() + minutes * 60_000);
 }
 
-function grantsOf(server: Server): { count: number } {
+/** Has something done between every answer of the database about a lease and what the server makes of it. */
+function afterGrants(server: Server, then: () => unknown): void {
   const { state } = server;
-  const grants = { count: 0 };
-  const grant = state.grantLease;
-  state.grantLease = (order) => {
-    grants.count += 1;
-    return grant(order);
+  const grant = state.grantLease.bind(state);
+  state.grantLease = async (order) => {
+    const isGranted = await grant(order);
+    await then();
+    return isGranted;
   };
+}
+
+function countGrants(server: Server): { count: number } {
+  const grants = { count: 0 };
+  afterGrants(server, () => (grants.count += 1));
   return grants;
 }
 
@@ -117,7 +123,7 @@ describe('a concurrency limit', () => {
 
   it('asks the database only for those that it can let through, however many ask at once', async () => {
     await using server = await limited({ limit: 3 });
-    const grants = grantsOf(server);
+    const grants = countGrants(server);
     const hosts = Array.from({ length: 64 }, (_, index) => `host-${index}`);
     const told = await Promise.all(hosts.map((id) => poll(server, id)));
     expect(told.filter((answer) => answer === 'update')).toHaveLength(3);
@@ -130,7 +136,7 @@ describe('two servers with one limit', () => {
     await using server = await limited({ limit: 1 });
     const other = await server.restart();
     expect(await other.leases.take({ id: 'x', group: 'prod' })).toBe(true);
-    const grants = grantsOf(server);
+    const grants = countGrants(server);
     expect(await poll(server, 'a')).toBe('concurrency');
     expect(await poll(server, 'b')).toBe('concurrency');
     expect(grants.count).toBe(1);
@@ -172,13 +178,8 @@ describe('while the database is away', () => {
 describe('a pause that is acknowledged while the database gives a lease', () => {
   it('is obeyed by the poll that waits for it', async () => {
     await using server = await limited({ limit: 2 });
-    const { state, rolloutId } = server;
-    const grant = state.grantLease;
-    state.grantLease = async (order) => {
-      const isGranted = await grant(order);
-      await server.post(`/api/v1/rollouts/${rolloutId}/pause`, { reason: 'smoke' });
-      return isGranted;
-    };
+    const pause = `/api/v1/rollouts/${server.rolloutId}/pause`;
+    afterGrants(server, () => server.post(pause, { reason: 'smoke' }));
     expect(await poll(server, 'a')).toBe('paused');
   });
 });

@@ -42,18 +42,20 @@ export async function startServer(
     exit.then(() => Promise.reject(new Error(`the server ended: ${errors.join('')}`))),
   ]);
   const token = (await readFile(join(path, options['tokenFile'] ?? 'S/token'), 'utf8')).trim();
+  const send = (method: string, route: string, body: object) =>
+    fetch(url.replace('listening on ', '') + route, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
   return {
     url: url.replace('listening on ', ''),
     exit,
     terminate: () => child.kill('SIGTERM'),
     kill: () => child.kill('SIGKILL'),
     get: (route: string) => fetch(url.replace('listening on ', '') + route),
-    post: (route: string, body: object) =>
-      fetch(url.replace('listening on ', '') + route, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
+    send,
+    post: (route: string, body: object) => send('POST', route, body),
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await exit;
