@@ -1,4 +1,4 @@
-import type { AuditRecord } from './audit.ts';
+import type { AuditRecord, ChainHead } from './audit.ts';
 import { formatInstant } from './instant.ts';
 import { rulesToJson } from './fleet/write-rules.ts';
 import type { FleetRecord, Plan, PlanVerb } from './plan.ts';
@@ -40,6 +40,26 @@ export function recordOfVerb(
     message,
     ...change,
   });
+}
+
+/** That the log keeps nothing from before a time any more, and so no entry up to this head. */
+export function recordOfForgotten(
+  { sequence, hash }: ChainHead,
+  { at, before }: { readonly at: Date; readonly before: Date },
+): AuditRecord {
+  return {
+    at: formatInstant(at),
+    event: 'forgotten',
+    actor: 'server',
+    verbId: `forgotten-${sequence}`,
+    verb: 'forget',
+    verbAt: formatInstant(at),
+    rolloutId: null,
+    reason: `nothing from before ${formatInstant(before)} is kept`,
+    message: null,
+    before: null,
+    after: { sequence, hash },
+  };
 }
 
 /** The verbs that somebody committed between two manifests, in the order of their times, for the log. */

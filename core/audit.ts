@@ -22,13 +22,13 @@ export function laterHead(a: ChainHead | null, b: ChainHead | null): ChainHead |
 /** Before the first entry. */
 export const EMPTY_CHAIN: ChainHead = { sequence: 0, hash: '0'.repeat(64) };
 
-export const AUDIT_EVENTS = ['accepted', 'committed', 'rejected', 'found'] as const;
+export const AUDIT_EVENTS = ['accepted', 'committed', 'rejected', 'found', 'forgotten'] as const;
 
 /** What happened to a verb, as it is told before it has its place in the log. */
 const recordSchema = z.strictObject({
   /** When it was written down, by the clock of who wrote it. */
   at: z.string(),
-  /** `found`: somebody committed the verb past this log. */
+  /** `found`: somebody committed the verb past this log. `forgotten`: its oldest entries, up to the head `after`, are kept no more. */
   event: z.enum(AUDIT_EVENTS),
   actor: z.string(),
   verbId: z.string(),
@@ -127,6 +127,21 @@ export function verifyChain(
     }
   }
   return { kind: 'intact', head };
+}
+
+/**
+ * Behind which head a log begins that forgot its oldest entries, as an entry of its own says; null if none says so. Whether
+ * that is true is for `verifyChain` to find.
+ */
+export function forgottenHead(lines: readonly unknown[]): ChainHead | null {
+  const entries = lines.flatMap((line) => auditEntrySchema.safeParse(line).data ?? []);
+  const [first] = entries;
+  return (
+    entries
+      .filter(({ event }) => event === 'forgotten')
+      .flatMap(({ after }) => chainHeadSchema.safeParse(after).data ?? [])
+      .find(({ sequence }) => sequence + 1 === first?.sequence) ?? null
+  );
 }
 
 function twice({ sequence, hash: own }: AuditEntry, first: string | undefined): ChainVerdict {

@@ -35,6 +35,7 @@ export type ServeOptions = {
   readonly leaseTimeout: string;
   readonly keepHosts?: string | undefined;
   readonly keepReports?: string | undefined;
+  readonly keepAudit?: string | undefined;
   readonly expiryPolicy?: string | undefined;
   readonly logLevel: string;
   readonly unsafeNoHostAuth?: boolean | undefined;
@@ -87,6 +88,7 @@ export function configOf(options: ServeOptions, cwd: string): ServerConfig {
     keep: {
       hostsMs: keepOf('--keep-hosts', options.keepHosts),
       reportsMs: keepOf('--keep-reports', options.keepReports),
+      auditMs: keepOf('--keep-audit', options.keepAudit),
     },
     tokenFile: tokenFileOf(options, cwd),
     logLevel: logLevelOf(options.logLevel),

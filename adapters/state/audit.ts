@@ -2,11 +2,15 @@ import type { Kysely, Selectable, Transaction } from 'kysely';
 import { appendEntry, chainHeadSchema, EMPTY_CHAIN } from '../../core/audit.ts';
 import type { AuditEntry, AuditRecord, ChainHead } from '../../core/audit.ts';
 import { formatInstant, parseInstant } from '../../core/instant.ts';
+import { recordOfForgotten } from '../../core/audit-record.ts';
 import { StateError } from './state.ts';
+import type { AuditOrder } from './state.ts';
 import type { Tables } from './tables.ts';
 
 /** Names the head that the log goes on from when it has lost its own entries up to there. */
 const FLOOR = 'audit-floor';
+/** Names the time, in milliseconds, from before which entries may have been forgotten. */
+const FORGOTTEN = 'audit-forgotten-before';
 
 /** Gives the record the next place in the log. */
 export async function insertAudit(
@@ -17,13 +21,18 @@ export async function insertAudit(
   await transaction.insertInto('audit').values(toRow(entry)).execute();
 }
 
-/** Writes down those that the log does not tell of yet: neither found nor accepted here, or accepted but rejected. */
+/**
+ * Writes down those that the log does not tell of yet: neither found nor accepted here, or accepted but rejected. Verbs of a
+ * time that the log has forgotten are not told again.
+ */
 export async function insertFound(
   transaction: Transaction<Tables>,
   records: readonly AuditRecord[],
 ): Promise<number> {
   let added = 0;
+  const forgottenBefore = await selectForgotten(transaction);
   for (const record of records) {
+    if (parseInstant(record.verbAt).getTime() < forgottenBefore) continue;
     const rows = await transaction
       .selectFrom('audit')
       .select('event')
@@ -57,12 +66,34 @@ export async function raiseAuditFloor(
 ): Promise<void> {
   const present = await selectAuditHead(transaction);
   if (present.sequence >= head.sequence) return;
-  const value = JSON.stringify(head);
-  await transaction
-    .insertInto('meta')
-    .values({ name: FLOOR, value })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+  await setMeta(transaction, FLOOR, JSON.stringify(head));
+}
+
+/**
+ * Forgets the first entries up to the one before which all were written before a time, and says so in the log. Returns
+ * how many they were.
+ */
+export async function forgetAudit(
+  transaction: Transaction<Tables>,
+  { before, upTo, limit, at }: AuditOrder,
+): Promise<number> {
+  const rows = await transaction
+    .selectFrom('audit')
+    .select(['sequence', 'hash', 'recorded_at'])
+    .where('sequence', '<=', upTo)
+    .orderBy('sequence')
+    .limit(limit)
     .execute();
+  const kept = rows.findIndex(({ recorded_at }) => recorded_at >= before.getTime());
+  const old = kept < 0 ? rows : rows.slice(0, kept);
+  const last = old.at(-1);
+  if (last === undefined) return 0;
+  const head = { sequence: last.sequence, hash: last.hash };
+  await insertAudit(transaction, recordOfForgotten(head, { at, before }));
+  await setMeta(transaction, FLOOR, JSON.stringify(head));
+  await setMeta(transaction, FORGOTTEN, String(before.getTime()));
+  await transaction.deleteFrom('audit').where('sequence', '<=', head.sequence).execute();
+  return old.length;
 }
 
 export async function selectAudit(
@@ -79,15 +110,32 @@ export async function selectAudit(
   return rows.map(fromRow);
 }
 
-async function selectFloor(db: Kysely<Tables>): Promise<ChainHead> {
+async function selectForgotten(db: Kysely<Tables>): Promise<number> {
+  return Number((await selectMeta(db, FORGOTTEN)) ?? Number.NEGATIVE_INFINITY);
+}
+
+async function selectMeta(db: Kysely<Tables>, name: string): Promise<string | undefined> {
   const row = await db
     .selectFrom('meta')
     .select('value')
-    .where('name', '=', FLOOR)
+    .where('name', '=', name)
     .executeTakeFirst();
-  if (row === undefined) return EMPTY_CHAIN;
+  return row?.value;
+}
+
+async function setMeta(transaction: Transaction<Tables>, name: string, value: string) {
+  await transaction
+    .insertInto('meta')
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute();
+}
+
+async function selectFloor(db: Kysely<Tables>): Promise<ChainHead> {
+  const text = await selectMeta(db, FLOOR);
+  if (text === undefined) return EMPTY_CHAIN;
   try {
-    return chainHeadSchema.parse(JSON.parse(row.value));
+    return chainHeadSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new StateError('state/damaged', `${FLOOR} is not the head of a log`, { cause });
   }

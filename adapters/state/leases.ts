@@ -7,7 +7,7 @@ export async function holdsForLong(
   db: Kysely<Tables>,
   { hostId, limits, at, until }: LeaseOrder,
 ): Promise<boolean> {
-  const half = at.getTime() + (until.getTime() - at.getTime()) / 2;
+  const half = at.getTime() + Math.floor((until.getTime() - at.getTime()) / 2);
   const held = await db
     .selectFrom('leases')
     .select('limit_key')

@@ -4,7 +4,13 @@ import type { Kysely, Transaction } from 'kysely';
 import type { AuditEntry, AuditRecord, ChainHead } from '../../core/audit.ts';
 import { attempt } from './attempt.ts';
 import type { TranslateError } from './attempt.ts';
-import { insertFound, raiseAuditFloor, selectAudit, selectAuditHead } from './audit.ts';
+import {
+  forgetAudit,
+  insertFound,
+  raiseAuditFloor,
+  selectAudit,
+  selectAuditHead,
+} from './audit.ts';
 import { readWindow, searchHosts } from './host-search.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { grantLease, holdsForLong, selectLeases } from './leases.ts';
@@ -14,6 +20,7 @@ import { insertOffers, insertReports, moveHosts, selectFailures } from './report
 import { deleteHosts, deleteReports, findOldHosts, findOldReports } from './retention.ts';
 import { StateError } from './state.ts';
 import type {
+  AuditOrder,
   Host,
   HostFilter,
   HostPage,
@@ -197,6 +204,10 @@ export class SqlState implements State {
 
   continueAudit(head: ChainHead): Promise<void> {
     return this.#change((transaction) => raiseAuditFloor(transaction, head));
+  }
+
+  forgetAudit(order: AuditOrder): Promise<number> {
+    return this.#change((transaction) => forgetAudit(transaction, order));
   }
 
   auditHead(): Promise<ChainHead> {

@@ -128,6 +128,16 @@ export type Swept = {
 
 export type SweepPage = { readonly after: SweepPlace | null; readonly limit: number };
 
+/** What the audit log may forget. */
+export type AuditOrder = {
+  readonly before: Date;
+  /** The last entry that may be forgotten. */
+  readonly upTo: number;
+  readonly limit: number;
+  /** By the server's clock. */
+  readonly at: Date;
+};
+
 export type NewVerb = {
   /** Unique for ever, made by whoever asks. */
   readonly id: string;
@@ -237,6 +247,11 @@ export interface State extends AsyncDisposable {
   recordFound(records: readonly AuditRecord[]): Promise<number>;
   /** Lets the audit log go on behind this head if it ends before it, because its database was lost. */
   continueAudit(head: ChainHead): Promise<void>;
+  /**
+   * Forgets the first entries of the audit log, as far as they were written before a time, and has the log say so: it goes on
+   * as it was, and verbs of that time are not found again. Returns how many were forgotten.
+   */
+  forgetAudit(order: AuditOrder): Promise<number>;
   /** `EMPTY_CHAIN` before the first entry. */
   auditHead(): Promise<ChainHead>;
   /** Those behind the sequence `after`, in order; as they stand there, which may be damaged. */

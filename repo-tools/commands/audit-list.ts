@@ -44,9 +44,10 @@ function lineOf(line: unknown): string {
 
 function entryLine(entry: AuditEntry): string {
   const { sequence, at, verb, event, rolloutId, actor, reason, message } = entry;
+  const what = rolloutId ?? (event === 'forgotten' ? 'this log' : 'the fleet');
   const [before, after] = [stateOf(entry.before), stateOf(entry.after)];
   return [
-    `${sequence}  ${at}  ${verb} ${event}  ${rolloutId ?? 'the fleet'}`,
+    `${sequence}  ${at}  ${verb} ${event}  ${what}`,
     ...(before === null && after === null ? [] : [`${before ?? '?'} -> ${after ?? '?'}`]),
     `by ${actor}${reason === null ? '' : `: ${reason}`}`,
     ...(message === null ? [] : [`refused: ${message}`]),

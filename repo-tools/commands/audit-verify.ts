@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { chainHeadSchema, EMPTY_CHAIN, verifyChain } from '../../core/audit.ts';
+import { chainHeadSchema, EMPTY_CHAIN, forgottenHead, verifyChain } from '../../core/audit.ts';
 import type { ChainHead } from '../../core/audit.ts';
 import { AuditError } from '../audit/errors.ts';
 import { auditServer, serverLog } from '../audit/server-log.ts';
@@ -88,7 +88,9 @@ function judge(
     readonly witnesses: readonly Witness[];
   },
 ): void {
-  const from = since !== null && beginsBehind(since, lines) ? since : EMPTY_CHAIN;
+  const isKept = since !== null && beginsBehind(since, lines);
+  const forgotten = isKept ? null : forgottenHead(lines);
+  const from = isKept ? since : (forgotten ?? EMPTY_CHAIN);
   const verdict = verifyChain(lines, { from, witnesses: witnesses.map(({ head }) => head) });
   if (verdict.kind === 'broken') {
     const { sequence, fault, detail } = verdict;
@@ -98,8 +100,11 @@ function judge(
     });
   }
   const { head } = verdict;
-  print(io, json, { ...verdict, entries: lines.length, witnesses }, [
+  print(io, json, { ...verdict, entries: lines.length, forgotten, witnesses }, [
     `${lines.length} entries, each as it was written, up to ${head.sequence}:${head.hash}`,
+    ...(forgotten === null
+      ? []
+      : [`entries up to ${forgotten.sequence} were forgotten, as the log says itself`]),
     ...witnesses.map((witness) => witnessLine(witness, from, head)),
     ...(witnesses.length === 0
       ? ['no witness was asked: that the whole log was rewritten would not be found (--storage)']

@@ -18,6 +18,7 @@ export function serveCommand(io: Io): Command {
     .option('--lease-timeout <duration>', 'how long a silent host counts as under way', '1 hour')
     .option('--keep-hosts <duration>', "forget hosts not seen for so long, like '90 days'")
     .option('--keep-reports <duration>', 'forget reports received so long ago; counts stay')
+    .option('--keep-audit <duration>', 'forget entries of the audit log so old, and say so in it')
     .option('--expiry-policy <file>', 'TOML with timestamp_expiration and the like')
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .option('--unsafe-no-host-auth', 'listen beyond loopback although anybody can pose as any host')

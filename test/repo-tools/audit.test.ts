@@ -222,6 +222,23 @@ describe('tidegate audit verify', () => {
     expect(stderr).toMatch(`entry ${sequence} was ${fault}`);
   });
 
+  it('finds a log whole that forgot its first entries and says so, and not if that entry is gone', async () => {
+    await using test = await setup();
+    const [, second] = await test.exportTo('log.jsonl');
+    const before = new Date(test.workplace.now.getTime() + 1000);
+    const { state } = test.server.context;
+    await state.forgetAudit({ before, upTo: 2, limit: 10, at: before });
+    const { verdict } = await test.verify('--storage', 'file:R');
+    const forgotten = { sequence: 2, hash: second?.hash };
+    expect(verdict).toMatchObject({ kind: 'intact', forgotten, head: { sequence: 5 } });
+    expect((await test.audit('verify')).stdout).toMatch('entries up to 2 were forgotten');
+    expect((await test.audit('list')).stdout).toMatch('forget forgotten  this log  by server');
+    test.tamper('delete from audit where sequence = 3');
+    expect(await test.verify()).toMatchObject({ code: 1, verdict: { fault: 'removed' } });
+    test.tamper('delete from audit where sequence = 5');
+    expect(await test.verify()).toMatchObject({ code: 1, verdict: { fault: 'removed' } });
+  });
+
   it('finds half a line at the end of a file', async () => {
     await using test = await setup();
     await test.exportTo('log.jsonl');

@@ -163,6 +163,24 @@ describe('the head of the audit log in the signed manifest', () => {
     expect((await logOf(server)).at(-1)).toMatchObject({ verb: 'pause', event: 'committed' });
   });
 
+  it('goes on, and no verb is found again, when the log forgot all that was signed', async () => {
+    await using server = await setup();
+    await server.post('/api/v1/rollouts', START);
+    await server.context.commitPending();
+    const signed = await signedHead(server);
+    const before = new Date(NOW.getTime() + 1000);
+    const upTo = signed?.sequence ?? 0;
+    await server.state.forgetAudit({ before, upTo, limit: 10, at: before });
+    await server.context.commitPending();
+    const restarted = await server.restart();
+    await restarted.trail.flush();
+    const events = (await server.state.auditEntries({ after: 0, limit: 10 })).map(
+      ({ event }) => event,
+    );
+    expect(events).toEqual(['committed', 'forgotten']);
+    expect(await restarted.trail.headToSign()).toMatchObject({ sequence: 3 });
+  });
+
   it('is what the log of an empty database goes on from, with the loss in plain sight', async () => {
     await using server = await setup();
     const id = await startCommitted(server);

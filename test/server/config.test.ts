@@ -60,7 +60,7 @@ describe('configOf', () => {
       pace: { minMs: 60_000, maxMs: 900_000 },
       followMs: 5000,
       leaseMs: 3_600_000,
-      keep: { hostsMs: null, reportsMs: null },
+      keep: { hostsMs: null, reportsMs: null, auditMs: null },
       tokenFile: '/srv/S/token',
       logLevel: 'info',
     });
@@ -99,6 +99,7 @@ describe('configOf', () => {
     },
     { case: 'no duration', change: { checkInInterval: '5' }, code: 'duration/invalid' },
     { case: 'hosts kept for 6 days', change: { keepHosts: '6 days' }, code: 'usage/interval' },
+    { case: 'an audit log of a day', change: { keepAudit: '1 day' }, code: 'usage/interval' },
     { case: 'reports kept for no time', change: { keepReports: '1 day' }, code: 'usage/interval' },
     {
       case: 'a lease of 59 seconds',
@@ -115,9 +116,14 @@ describe('configOf', () => {
     );
   });
 
-  it('forgets hosts and reports by the policies given', () => {
-    const { keep } = configOf({ ...OPTIONS, keepHosts: '90 days', keepReports: '7 days' }, '/');
-    expect(keep).toEqual({ hostsMs: 90 * 86_400_000, reportsMs: 7 * 86_400_000 });
+  it('forgets hosts, reports and entries of the audit log by the policies given', () => {
+    const options = { keepHosts: '90 days', keepReports: '7 days', keepAudit: '365 days' };
+    const { keep } = configOf({ ...OPTIONS, ...options }, '/');
+    expect(keep).toEqual({
+      hostsMs: 90 * 86_400_000,
+      reportsMs: 7 * 86_400_000,
+      auditMs: 365 * 86_400_000,
+    });
   });
 
   it('makes everything faster by one interval', () => {

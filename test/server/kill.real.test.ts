@@ -31,7 +31,7 @@ async function restarted({ path }: ServerFolder) {
     pace: { minMs: 1000, maxMs: 1000 },
     followMs: 5000,
     leaseMs: 3_600_000,
-    keep: { hostsMs: null, reportsMs: null },
+    keep: { hostsMs: null, reportsMs: null, auditMs: null },
     expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'silent' }),
     now: () => NOW,

@@ -93,7 +93,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
     pace: { minMs: 60_000, maxMs: 900_000 },
     followMs: 5000,
     leaseMs: 3_600_000,
-    keep: { hostsMs: null, reportsMs: null },
+    keep: { hostsMs: null, reportsMs: null, auditMs: null },
     expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
     now: () => clock.now,

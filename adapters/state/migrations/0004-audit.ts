@@ -21,7 +21,10 @@ async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('after', 'text')
     .addColumn('previous_hash', 'text', (column) => column.notNull())
     .addColumn('hash', 'text', (column) => column.notNull())
-    .addCheckConstraint('audit_event', sql`event in ('accepted', 'committed', 'rejected', 'found')`)
+    .addCheckConstraint(
+      'audit_event',
+      sql`event in ('accepted', 'committed', 'rejected', 'found', 'forgotten')`,
+    )
     .execute();
   await db.schema
     .createIndex('audit_by_verb')

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { State } from '../../../adapters/state/state.ts';
-import { appendEntry, EMPTY_CHAIN, verifyChain } from '../../../core/audit.ts';
+import { appendEntry, EMPTY_CHAIN, forgottenHead, verifyChain } from '../../../core/audit.ts';
+import { formatInstant } from '../../../core/instant.ts';
 import { at, record } from './samples.ts';
 
 const ALL = { after: 0, limit: 1000 };
@@ -110,6 +111,53 @@ export function describeAudit(state: () => State): void {
       expect(log).toEqual([appendEntry(lost, record('v1'))]);
       expect(verifyChain(log, { from: lost }).kind).toBe('intact');
       expect(verifyChain(log)).toMatchObject({ sequence: 1, fault: 'removed' });
+    });
+
+    it('forgets its first entries up to one that was written later, and says so', async () => {
+      const times = [0, 1, 9, 2];
+      for (const [index, ms] of times.entries()) {
+        const written = formatInstant(at(ms * 1000));
+        await state().enqueueVerb(verb(`v${index}`), record(`v${index}`, { at: written }));
+      }
+      const log = await state().auditEntries(ALL);
+      const order = { before: at(5000), upTo: 4, limit: 10, at: at(10_000) };
+      expect(await state().forgetAudit(order)).toBe(2);
+      expect(await told()).toEqual(['v2 accepted', 'v3 accepted', 'forgotten-2 forgotten']);
+      const left = await state().auditEntries(ALL);
+      expect(left.slice(0, 2)).toEqual(log.slice(2));
+      const from = { sequence: 2, hash: log[1]?.hash ?? '' };
+      expect(forgottenHead(left)).toEqual(from);
+      const head = await state().auditHead();
+      expect(verifyChain(left, { from })).toEqual({ kind: 'intact', head });
+      expect(await state().forgetAudit(order)).toBe(0);
+    });
+
+    it('forgets nothing beyond the entry that is named, and no more than a page', async () => {
+      for (const id of ['v1', 'v2', 'v3', 'v4']) await state().enqueueVerb(verb(id), record(id));
+      const order = { before: at(5000), upTo: 3, limit: 2, at: at(10_000) };
+      expect(await state().forgetAudit(order)).toBe(2);
+      expect(await state().forgetAudit(order)).toBe(1);
+      expect(await state().forgetAudit(order)).toBe(0);
+      expect((await told()).slice(0, 2)).toEqual(['v4 accepted', 'forgotten-2 forgotten']);
+    });
+
+    it('goes on from its end when all of it is forgotten but that it was', async () => {
+      await state().enqueueVerb(verb('v1'), record('v1'));
+      await state().forgetAudit({ before: at(5000), upTo: 1, limit: 10, at: at(10_000) });
+      expect((await state().auditHead()).sequence).toBe(2);
+      expect(await told()).toEqual(['forgotten-1 forgotten']);
+    });
+
+    it('does not find verbs again that it has forgotten', async () => {
+      await state().recordFound([record('old', { event: 'found' })]);
+      await state().forgetAudit({ before: at(5000), upTo: 1, limit: 10, at: at(10_000) });
+      const late = formatInstant(at(5000));
+      const batch = [
+        record('old', { event: 'found' }),
+        record('new', { event: 'found', verbAt: late }),
+      ];
+      expect(await state().recordFound(batch)).toBe(1);
+      expect(await told()).toEqual(['forgotten-1 forgotten', 'new found']);
     });
 
     it('goes on behind its own head when that is later', async () => {
