@@ -155,7 +155,5 @@ describe('ten thousand targets in a role', () => {
     const few = Math.min(timeOf(1_000), timeOf(1_000), timeOf(1_000));
     const many = Math.min(timeOf(10_000), timeOf(10_000));
     expect(many / few).toBeLessThan(40);
-    // @tufjs/models takes 20 s and more for this.
-    expect(many).toBeLessThan(3_000);
   });
 });
