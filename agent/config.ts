@@ -4,9 +4,12 @@ import { pathToFileURL } from 'node:url';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { parseDuration } from '../core/duration.ts';
+import { DEFAULT_TRIES } from '../core/gpt/signpost.ts';
+import { MOST_TRIES } from '../core/gpt/slot-bits.ts';
 import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
 import { isArch, isVariant } from '../core/tuf/names.ts';
 import { AgentError } from './errors.ts';
+import type { GptOptions } from './slots/gpt.ts';
 
 /** As a check-in may say it: without control characters. */
 const plainText = z
@@ -42,9 +45,22 @@ const fileShape = z.strictObject({
     'metadata-url': repositoryUrl.optional(),
     'targets-url': repositoryUrl.optional(),
   }),
-  slots: z.strictObject({ kind: z.literal('directory'), path: z.string().min(1) }),
+  slots: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('directory'), path: z.string().min(1) }),
+    z.strictObject({
+      kind: z.literal('gpt'),
+      disk: z.string().min(1),
+      active: z.enum(['auto', 'a', 'b']).default('auto'),
+      'kernel-command-line': z.string().min(1).default('/proc/cmdline'),
+      tries: z.int().min(1).max(MOST_TRIES).default(DEFAULT_TRIES),
+    }),
+  ]),
   poll: z.strictObject({ interval: z.string() }).default({ interval: '5 minutes' }),
 });
+
+export type SlotsConfig =
+  | { readonly kind: 'directory'; readonly folder: string }
+  | ({ readonly kind: 'gpt' } & Omit<GptOptions, 'stateFolder'>);
 
 export type AgentConfig = {
   /** Absolute path of the agent's own durable folder. */
@@ -63,7 +79,7 @@ export type AgentConfig = {
   /** Both end in `/`; http, https or file. */
   readonly metadataUrl: string;
   readonly targetsUrl: string;
-  readonly slotsFolder: string;
+  readonly slots: SlotsConfig;
   readonly pollMs: number;
 };
 
@@ -95,8 +111,17 @@ export async function readConfig(path: string): Promise<AgentConfig> {
     trustAnchor: resolve(folder, repository.root),
     metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
     targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),
-    slotsFolder: resolve(folder, slots.path),
+    slots: slotsOf(slots, folder),
     pollMs: duration(path, poll.interval),
+  };
+}
+
+function slotsOf(slots: z.infer<typeof fileShape>['slots'], folder: string): SlotsConfig {
+  if (slots.kind === 'directory') return { kind: slots.kind, folder: resolve(folder, slots.path) };
+  const { kind, disk, active, tries, 'kernel-command-line': commandLine } = slots;
+  return {
+    ...{ kind, active, tries, disk: resolve(folder, disk) },
+    kernelCommandLine: resolve(folder, commandLine),
   };
 }
 

@@ -2,6 +2,7 @@ import type { AgentConfig } from './config.ts';
 import { Journal } from './journal.ts';
 import { ReportQueue } from './reports.ts';
 import { directorySlots } from './slots/directory.ts';
+import { GptSlots } from './slots/gpt.ts';
 import type { Slots } from './slots/slots.ts';
 
 /** All that a cycle works with. */
@@ -22,9 +23,18 @@ export function agentContext(
 ): AgentContext {
   return {
     config,
-    slots: directorySlots(config.slotsFolder),
+    slots: openSlots(config),
     journal: new Journal(config.stateFolder),
     reports: new ReportQueue(config.stateFolder),
     ...rest,
   };
+}
+
+function openSlots({ slots, stateFolder }: AgentConfig): Slots {
+  switch (slots.kind) {
+    case 'directory':
+      return directorySlots(slots.folder);
+    case 'gpt':
+      return new GptSlots({ ...slots, stateFolder });
+  }
 }

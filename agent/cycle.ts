@@ -18,7 +18,7 @@ import type { VerifiedRepository } from './tuf/client.ts';
 /** What one poll cycle did. */
 export type CycleResult = {
   /**
-   * `staged` waits for permission to activate; `refused` means that signed files do not allow what the server asked for; after
+   * `staged` waits for permission to activate or for a reboot; `refused` means that signed files do not allow what the server asked for; after
    * `failed` nothing is lost, and a later cycle tries again.
    */
   readonly result: 'stayed' | 'updated' | 'rolled-back' | 'staged' | 'refused' | 'failed';
@@ -151,6 +151,10 @@ async function move(
     stage = 'activate';
     at = await step(context, at, { kind: 'allowed' });
     await slots.activate(target.to);
+    if ((await slots.read()).waitsForReboot) {
+      onEvent('waits-for-reboot', { to: target.to });
+      return { result: 'staged', reason: 'waits for a reboot', bytesFetched };
+    }
   } catch (error) {
     const reason = reasonOf(context, error);
     if (error instanceof AgentError && error.code === 'agent/not-permitted') {
@@ -190,6 +194,8 @@ async function confirm(
   if (active?.release.version !== target.to) {
     throw new AgentError('agent/slots', `release ${target.to} was activated, but is not active`);
   }
+  // The agent of the new release came up: that is what is asked of it here.
+  await context.slots.markGood();
   // Before the journal: a report that is made twice has the same id, one that is not made is lost.
   await reportSuccess(context, target);
   await step(context, state, { kind: 'confirmed' });

@@ -70,7 +70,8 @@ function nullIfMissing(error: unknown): null {
   throw error;
 }
 
-function parseOrNull(document: Uint8Array): Release | null {
+/** Null for what is no release document. */
+export function parseOrNull(document: Uint8Array): Release | null {
   try {
     return parseRelease(document);
   } catch (error) {

@@ -12,6 +12,8 @@ export type SlotsState = {
   readonly active: SealedSlot | null;
   /** Null if the inactive slot is empty, half written or visibly damaged. */
   readonly inactive: SealedSlot | null;
+  /** The inactive slot was activated, and becomes the active one at the next boot. */
+  readonly waitsForReboot: boolean;
 };
 
 /** Writes one image. After a failed call only `restart` and `abandon` make sense. */
@@ -56,8 +58,10 @@ export interface Slots {
   /** Compares every image of the sealed inactive slot with its document again: `agent/image` if one was damaged since. */
   verifyInactive(): Promise<SealedSlot>;
   /**
-   * Makes the inactive slot the active one, atomically and durably. Throws `agent/slots` unless it is sealed with this
+   * Makes the inactive slot the active one, atomically and durably: at once, or at the next boot. Throws `agent/slots` unless it is sealed with this
    * version; reads no image, so whoever flips to a slot sealed earlier calls `verifyInactive` before.
    */
   activate(version: string): Promise<void>;
+  /** The active slot was found good: where a boot loader counts tries, it stops. */
+  markGood(): Promise<void>;
 }

@@ -30,7 +30,7 @@ describe('readConfig', () => {
       trustAnchor: join(folder, 'root.json'),
       metadataUrl: 'http://127.0.0.1:8080/repo/metadata/',
       targetsUrl: 'http://127.0.0.1:8080/repo/targets/',
-      slotsFolder: join(folder, 'slots'),
+      slots: { kind: 'directory', folder: join(folder, 'slots') },
       pollMs: 300_000,
     });
   });
@@ -45,7 +45,31 @@ describe('readConfig', () => {
     });
   });
 
+  it('reads slots on a disk, with what is usual where nothing is said', async () => {
+    const gpt = "[slots]\nkind = 'gpt'\ndisk = 'disk.img'\n";
+    const usual = await configOf(HOST, REPOSITORY, SERVER, gpt);
+    const { slots } = await usual.read();
+    expect(slots).toEqual({
+      ...{ kind: 'gpt', disk: join(usual.folder, 'disk.img'), active: 'auto', tries: 3 },
+      kernelCommandLine: '/proc/cmdline',
+    });
+    const more = "active = 'b'\ntries = 15\nkernel-command-line = 'cmdline'\n";
+    const said = await configOf(HOST, REPOSITORY, SERVER, gpt, more);
+    expect((await said.read()).slots).toMatchObject({
+      ...{ active: 'b', tries: 15, kernelCommandLine: join(said.folder, 'cmdline') },
+    });
+  });
+
   it.each([
+    ...[
+      { key: 'tries', value: '0' },
+      { key: 'tries', value: '16' },
+      { key: 'active', value: "'c'" },
+    ].map(({ key, value }) => ({
+      case: `${key} = ${value}`,
+      parts: [HOST, REPOSITORY, SERVER, `[slots]\nkind = 'gpt'\ndisk = 'd'\n${key} = ${value}\n`],
+      names: `slots.${key}`,
+    })),
     {
       case: 'an unknown table',
       parts: [HOST, REPOSITORY, SLOTS, SERVER, '[colour]\n'],

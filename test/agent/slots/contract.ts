@@ -4,12 +4,15 @@ import { collect } from '../../support/bytes.ts';
 import { codeOf } from '../error-code.ts';
 import { fillInactive, install } from './install.ts';
 import { sampleRelease } from './releases.ts';
+import type { SampleRelease } from './releases.ts';
 
 export type TestSlots = AsyncDisposable & {
   /** On an empty host at first; every call gives a new handle on the same slots. */
   open(): Slots;
   /** Changes one byte of an image of the inactive slot behind the back of the slots. */
   damageInactive(image: string): Promise<void>;
+  /** What was activated runs at the latest after this. */
+  reboot(): Promise<void>;
 };
 
 const FIRST = sampleRelease('1.0.0');
@@ -20,6 +23,11 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
   async function versionsOf(slots: Slots) {
     const { active, inactive } = await slots.read();
     return [active?.release.version ?? null, inactive?.release.version ?? null];
+  }
+
+  async function bringUp(test: TestSlots, release: SampleRelease) {
+    await install(test.open(), release);
+    await test.reboot();
   }
 
   describe(`the slots contract: ${name}`, () => {
@@ -33,16 +41,18 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
       await fillInactive(test.open(), FIRST);
       expect(await versionsOf(test.open())).toEqual([null, '1.0.0']);
       await test.open().activate('1.0.0');
+      await test.reboot();
       const { active } = await test.open().read();
       expect(active?.document).toEqual(Buffer.from(FIRST.document));
     });
 
     it('keeps the active slot untouched while the other is written', async () => {
       await using test = await make();
-      await install(test.open(), FIRST);
+      await bringUp(test, FIRST);
       await fillInactive(test.open(), SECOND);
       expect(await versionsOf(test.open())).toEqual(['1.0.0', '1.1.0']);
       await test.open().activate('1.1.0');
+      await test.reboot();
       expect(await versionsOf(test.open())).toEqual(['1.1.0', '1.0.0']);
       // What was active before was never written to.
       expect((await test.open().verifyInactive()).release.version).toBe('1.0.0');
@@ -50,11 +60,35 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
 
     it('goes back by a flip, with no byte written', async () => {
       await using test = await make();
-      await install(test.open(), FIRST);
-      await install(test.open(), SECOND);
+      await bringUp(test, FIRST);
+      await bringUp(test, SECOND);
       await test.open().verifyInactive();
       await test.open().activate('1.0.0');
+      await test.reboot();
       expect(await versionsOf(test.open())).toEqual(['1.0.0', '1.1.0']);
+    });
+
+    it('marks what runs good, over and over, without a change of what runs', async () => {
+      await using test = await make();
+      await bringUp(test, FIRST);
+      await bringUp(test, SECOND);
+      for (let times = 0; times < 5; times += 1) {
+        await test.open().markGood();
+        await test.reboot();
+      }
+      expect(await versionsOf(test.open())).toEqual(['1.1.0', '1.0.0']);
+    });
+
+    it('activates twice what it activates once', async () => {
+      await using test = await make();
+      await bringUp(test, FIRST);
+      await fillInactive(test.open(), SECOND);
+      await test.open().activate('1.1.0');
+      const { waitsForReboot } = await test.open().read();
+      if (waitsForReboot) await test.open().activate('1.1.0');
+      await test.reboot();
+      expect(await versionsOf(test.open())).toEqual(['1.1.0', '1.0.0']);
+      expect((await test.open().read()).waitsForReboot).toBe(false);
     });
 
     it('reads an image back as it was written', async () => {
@@ -158,7 +192,7 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
 
     it('refuses to activate another version than the slot holds', async () => {
       await using test = await make();
-      await install(test.open(), FIRST);
+      await bringUp(test, FIRST);
       await fillInactive(test.open(), SECOND);
       expect(await codeOf(test.open().activate('1.2.0'))).toBe('agent/slots');
       expect(await versionsOf(test.open())).toEqual(['1.0.0', '1.1.0']);
