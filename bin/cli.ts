@@ -4,6 +4,12 @@ import type { Io } from '../adapters/terminal/io.ts';
 import { agentOnceCommand } from '../agent/commands/once.ts';
 import { agentProvisionCommand } from '../agent/commands/provision.ts';
 import { agentRunCommand } from '../agent/commands/run.ts';
+import { agentSlotsActivateCommand } from '../agent/commands/slots-activate.ts';
+import { agentSlotsAdoptCommand } from '../agent/commands/slots-adopt.ts';
+import { agentSlotsCancelCommand } from '../agent/commands/slots-cancel.ts';
+import { agentSlotsMarkGoodCommand } from '../agent/commands/slots-mark-good.ts';
+import { agentSlotsRollbackCommand } from '../agent/commands/slots-rollback.ts';
+import { agentSlotsStatusCommand } from '../agent/commands/slots-status.ts';
 import { agentStatusCommand } from '../agent/commands/status.ts';
 import { SIMPLE_VERBS } from '../core/verb.ts';
 import { auditExportCommand } from '../repo-tools/commands/audit-export.ts';
@@ -134,6 +140,14 @@ function buildProgram(io: Io): Command {
     agentRunCommand(io),
     agentStatusCommand(io),
     agentProvisionCommand(io),
+    groupOf('slots', 'the GPT slots of a disk, and what its boot loader does with them', [
+      agentSlotsStatusCommand(io),
+      agentSlotsMarkGoodCommand(io),
+      agentSlotsActivateCommand(io),
+      agentSlotsCancelCommand(io),
+      agentSlotsRollbackCommand(io),
+      agentSlotsAdoptCommand(io),
+    ]),
   ]);
   group(program, 'bottlerocket', 'what unmodified Bottlerocket hosts do', [
     bottlerocketWavesCommand(io),

@@ -1,0 +1,25 @@
+import { compareVersions } from '../core/version.ts';
+import { AgentError } from './errors.ts';
+import { requirePermission } from './permission.ts';
+import type { Slots } from './slots/slots.ts';
+
+export type Flipped = { readonly from: string; readonly to: string };
+
+/**
+ * Activates by hand what the inactive slot holds, after it was read through and compared once more. The signed documents of
+ * both releases must permit it, as they must when a server asks for it.
+ */
+export async function flip(slots: Slots, go: (version: string) => Promise<void>): Promise<Flipped> {
+  const { active } = await slots.read();
+  if (active === null) {
+    throw new AgentError('agent/slots', 'no release is active on this host', {
+      hints: ['run `tidegate agent provision` once'],
+    });
+  }
+  const { release } = await slots.verifyInactive();
+  const from = active.release.version;
+  const isForward = compareVersions(release.version, from) > 0;
+  requirePermission(active.release, release, isForward ? 'forward' : 'rollback');
+  await go(release.version);
+  return { from, to: release.version };
+}
