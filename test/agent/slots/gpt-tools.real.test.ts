@@ -1,14 +1,19 @@
 import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
 import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { changeBits, viewSlots } from '../../../agent/slots/gpt-bits.ts';
+import { GptSlots } from '../../../agent/slots/gpt.ts';
 import { PART_NAMES, SLOT_TYPES } from '../../../core/gpt/sets.ts';
 import { CLEARED } from '../../../core/gpt/slot-bits.ts';
 import type { SlotPair } from '../../../core/gpt/slot-bits.ts';
 import { PRIVATE_TYPE, sampleGuid } from '../../support/gpt-samples.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { codeOf } from '../error-code.ts';
+import { fillInactive } from './install.ts';
+import { sampleRelease } from './releases.ts';
 
 const GOOD = { priority: 1, triesLeft: 0, successful: true };
 const FLIPPED: SlotPair = { a: GOOD, b: { priority: 2, triesLeft: 3, successful: false } };
@@ -54,7 +59,14 @@ async function diskBySgdisk(sectorSize: 512 | 4096) {
     await opened.close();
     return buffer;
   };
-  return { disk, image, place, bytesAt, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return {
+    folder: folder.path,
+    disk,
+    image,
+    place,
+    bytesAt,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 const attributesBySgdisk = async (disk: string, number: number) =>
@@ -131,5 +143,50 @@ describe('sgdisk on tables of other sizes', () => {
     expect(await verify(test.disk)).toContain('No problems found');
     expect(await attributesBySgdisk(test.disk, 4)).toBe('0032000000000000');
     expect((await readFile(test.image)).length).toBe(32 * MIB);
+  });
+});
+
+describe('a block device whose partitions the kernel knows', () => {
+  async function setup() {
+    const stack = new AsyncDisposableStack();
+    const test = stack.use(await diskBySgdisk(4096));
+    await tool('partx', '--add', test.disk);
+    stack.defer(async () => {
+      await tool('partx', '--delete', test.disk);
+    });
+    const stateFolder = join(test.folder, 'state');
+    const slots = new GptSlots({ ...test.place, stateFolder, tries: 3 });
+    return { ...test, slots, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  }
+
+  it('gets its images through the devices of its partitions', async () => {
+    await using test = await setup();
+    const release = sampleRelease('1.0.0');
+    await fillInactive(test.slots, release);
+    expect((await test.slots.verifyInactive()).release.version).toBe('1.0.0');
+    const image = release.images['root'] ?? Buffer.alloc(0);
+    const partition = await open(`${test.disk}p5`, 'r');
+    const { buffer } = await partition.read(Buffer.alloc(image.length), 0, image.length, 0);
+    await partition.close();
+    expect(Buffer.compare(buffer, image)).toBe(0);
+    expect(await verify(test.disk)).toContain('No problems found');
+  });
+
+  it('is not written where somebody else holds a partition', async () => {
+    await using test = await setup();
+    await test.slots.clearInactive();
+    // As a mount or a mapping does.
+    const holder = await open(`${test.disk}p5`, constants.O_RDWR | constants.O_EXCL);
+    expect(await codeOf(test.slots.writeImage('root', 1))).toBe('agent/disk');
+    await holder.close();
+    await (await test.slots.writeImage('root', 1)).abandon();
+  });
+
+  it('is not written while the kernel has an older idea of its partitions', async () => {
+    await using test = await setup();
+    await test.slots.clearInactive();
+    const place = ['--delete=6', '--new=6:0:+1M', `--typecode=6:${SLOT_TYPES.hash}`];
+    await tool('sgdisk', ...place, test.disk);
+    expect(await codeOf(test.slots.writeImage('hash', 1))).toBe('agent/slots');
   });
 });
