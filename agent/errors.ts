@@ -29,6 +29,8 @@ export type AgentErrorCode =
   | 'agent/not-permitted'
   /** The slots are not as the operation needs them. */
   | 'agent/slots'
+  /** The system does not boot although it is told to. */
+  | 'agent/reboot'
   /** There is not enough room on the disk. */
   | 'agent/full'
   /** The disk refuses or fails. */

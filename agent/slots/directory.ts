@@ -25,6 +25,8 @@ export function directorySlots(folder: string): Slots {
 }
 
 class DirectorySlots implements Slots {
+  /** Whoever uses the slots follows the link. */
+  readonly needsReboot = false;
   readonly #folder: string;
 
   constructor(folder: string) {
@@ -40,7 +42,8 @@ class DirectorySlots implements Slots {
         `the active slot ${join(this.#folder, name)} is not sealed or damaged`,
       );
     }
-    return { active, inactive: await readSeal(await this.#inactive()) };
+    const inactive = await readSeal(await this.#inactive());
+    return { active, inactive, nextToBoot: 'active', isTriedInVain: false };
   }
 
   async roomForImages(): Promise<number> {
@@ -118,6 +121,12 @@ class DirectorySlots implements Slots {
       await syncFolder(this.#folder);
     });
   }
+
+  async deactivate(version: string): Promise<void> {
+    if ((await this.read()).active?.release.version !== version) await this.activate(version);
+  }
+
+  async markGood(): Promise<void> {}
 
   async #verify(inactive: string, release: Release): Promise<void> {
     for (const [name, expected] of Object.entries(release.images)) {

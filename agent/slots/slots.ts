@@ -12,6 +12,10 @@ export type SlotsState = {
   readonly active: SealedSlot | null;
   /** Null if the inactive slot is empty, half written or visibly damaged. */
   readonly inactive: SealedSlot | null;
+  /** The slot that the next boot takes if it can. */
+  readonly nextToBoot: 'active' | 'inactive';
+  /** Whether the boot loader tried the inactive slot as often as it was allowed to, in vain. */
+  readonly isTriedInVain: boolean;
 };
 
 /** Writes one image. After a failed call only `restart` and `abandon` make sense. */
@@ -32,6 +36,8 @@ export type ImageWriter = {
  * `agent/full`, `agent/disk`, and `agent/slots` for a call that the state of the slots does not allow.
  */
 export interface Slots {
+  /** Whether a host runs a slot that was activated only after its next boot. */
+  readonly needsReboot: boolean;
   /**
    * Cheap: reads seals, documents and file sizes, but no image. Throws `agent/slots` if the active slot is not sealed or the
    * pointer to it is damaged, because then nobody knows what this host runs.
@@ -60,4 +66,11 @@ export interface Slots {
    * version; reads no image, so whoever flips to a slot sealed earlier calls `verifyInactive` before.
    */
   activate(version: string): Promise<void>;
+  /**
+   * Takes an activation back, atomically and durably: the slot with this version, which ran before, is the next to boot, or is
+   * active again. Does nothing if it is so already. Throws `agent/slots` if no slot holds it.
+   */
+  deactivate(version: string): Promise<void>;
+  /** The active slot is proven to be good: from now on it boots without being on trial. */
+  markGood(): Promise<void>;
 }

@@ -57,6 +57,25 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
       expect(await versionsOf(test.open())).toEqual(['1.0.0', '1.1.0']);
     });
 
+    it('takes an activation back, and does so twice as once', async () => {
+      await using test = await make();
+      await install(test.open(), FIRST);
+      await install(test.open(), SECOND);
+      await test.open().deactivate('1.0.0');
+      await test.open().deactivate('1.0.0');
+      const { active, inactive, nextToBoot } = await test.open().read();
+      const next = nextToBoot === 'active' ? active : inactive;
+      expect(next?.release.version).toBe('1.0.0');
+      expect(await codeOf(test.open().deactivate('9.0.0'))).toBe('agent/slots');
+    });
+
+    it('keeps what was marked good', async () => {
+      await using test = await make();
+      await install(test.open(), FIRST);
+      await test.open().markGood();
+      expect(await versionsOf(test.open())).toEqual(['1.0.0', null]);
+    });
+
     it('reads an image back as it was written', async () => {
       await using test = await make();
       await fillInactive(test.open(), FIRST);

@@ -93,7 +93,7 @@ describe('directorySlots', () => {
     await using test = await setup();
     await fillInactive(test.slots, FIRST);
     await damage(test.at('a'));
-    expect(await test.slots.read()).toEqual({ active: null, inactive: null });
+    expect(await test.slots.read()).toMatchObject({ active: null, inactive: null });
     expect(await codeOf(test.slots.activate('1.0.0'))).toBe('agent/slots');
   });
 
