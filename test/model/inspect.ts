@@ -2,7 +2,12 @@ import { z } from 'zod';
 import { EMPTY_CHAIN, verifyChain } from '../../core/audit.ts';
 import type { AuditEntry } from '../../core/audit.ts';
 import { auditPageSchema, fleetAnswerSchema, rolloutListSchema } from '../../core/operator-api.ts';
+import { parseManifest } from '../../core/bottlerocket/manifest.ts';
+import { updateRequired } from '../../core/bottlerocket/update-required.ts';
+import { PLATFORM } from '../support/example-repository.ts';
 import type { FleetModel } from './fleet-model.ts';
+import { documentOf, rankOf } from './policy.ts';
+import type { RolloutModel } from './rollout-model.ts';
 import { demand, stepOf, Violation } from './step.ts';
 import type { Step } from './step.ts';
 import type { World } from './world.ts';
@@ -57,7 +62,7 @@ const updatesSchema = z.object({ updates: z.array(z.object({ version: z.string()
 export async function checkPublished(model: FleetModel, world: World): Promise<void> {
   const { view } = world.context.fleet;
   if (view.pending.length > 0) return;
-  const { rollouts, fleet, json } = await world.published();
+  const { rollouts, fleet, text } = await world.published();
   demand('the signed rollouts', rollouts, view.rollouts);
   demand('the signed rules', fleet.history, view.fleet.history);
   const signed = rollouts.map(({ history }) =>
@@ -71,13 +76,31 @@ export async function checkPublished(model: FleetModel, world: World): Promise<v
   const ids = new Set([...signed.flat(), ...fleet.history.map(({ id }) => id)]);
   const wrong = model.refused.find((id) => ids.has(id));
   if (wrong !== undefined) throw new Violation(`${wrong} was refused, but is signed`);
-  const listed = new Set(updatesSchema.parse(json).updates.map(({ version }) => version));
+  const listed = new Set(
+    updatesSchema.parse(JSON.parse(text)).updates.map(({ version }) => version),
+  );
   const standing = model.current().filter(({ isMoving, back }) => !isMoving && back === null);
   const offered = standing.find(({ version }) => listed.has(version));
   if (offered !== undefined) {
     throw new Violation(
       `${offered.version} is ${offered.state}, but listed for Bottlerocket hosts`,
     );
+  }
+  for (const rollout of model.current()) checkUpdog(model, rollout, text);
+}
+
+/** An unmodified Bottlerocket host on the rollout's release is led to an older one by its way back alone, and only as allowed. */
+function checkUpdog(model: FleetModel, { version, state }: RolloutModel, text: string): void {
+  const manifest = parseManifest(text);
+  for (const { seed } of model.hosts) {
+    const update = updateRequired(manifest, {
+      ...{ ...PLATFORM, running: version, seed, now: BigInt(model.nowMs) * 1_000_000n },
+      ...{ versionLock: 'latest', ignoreWaves: false },
+    });
+    if (update === null || rankOf(update.version) > rankOf(version)) continue;
+    const { rollbackTo } = documentOf(version);
+    if (state === 'rolled-back' && rollbackTo.includes(update.version)) continue;
+    throw new Violation(`updog goes from ${version}, which is ${state}, to ${update.version}`);
   }
 }
 

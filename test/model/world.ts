@@ -194,12 +194,12 @@ export class World implements AsyncDisposable {
     this.onRestart();
   }
 
-  /** What anybody else finds in the repository, verified: the plan, and the updates for Bottlerocket hosts. */
-  async published(): Promise<ManifestContent & { readonly json: unknown }> {
+  /** What anybody else finds in the repository, verified: the plan, and the manifest as it stands there. */
+  async published(): Promise<ManifestContent & { readonly text: string }> {
     const state = await this.#stranger.load();
     const bytes = await this.#stranger.readTarget(state, MANIFEST_TARGET);
-    const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return { ...(await readManifest(this.#stranger, state)), json };
+    const text = new TextDecoder().decode(bytes);
+    return { ...(await readManifest(this.#stranger, state)), text };
   }
 
   /** Somebody with the keys commits without the server; returns how many verbs were refused. */
