@@ -38,7 +38,7 @@ export async function runModel(options: {
   const property = fc.asyncProperty(
     fc.commands(STEPS, { maxCommands: MOST_STEPS, size: 'max' }),
     async (steps) => {
-      if (foundAfter === null && (seen.get('step') ?? 0) >= options.steps) return;
+      fc.pre(foundAfter !== null || (seen.get('step') ?? 0) < options.steps);
       runs += 1;
       await using world = await World.open(beginning, folder.path, `run-${runs}`);
       const model = new FleetModel(world.clock.now.getTime(), makeHosts());
@@ -58,12 +58,14 @@ export async function runModel(options: {
       onRun(seen.get('step') ?? 0);
     },
   );
+  // The first run that is left out for having had enough steps ends it.
   const details = await fc.check(property, {
+    maxSkipsPerRun: 0,
     seed,
     numRuns: options.steps,
     endOnFailure: !shortens,
   });
-  const violation = details.failed ? reportOf(details) : null;
+  const violation = details.counterexample === null ? null : reportOf(details);
   return {
     ...{ steps: seen.get('step') ?? 0, runs, seed, violation, foundAfter },
     seen: Object.fromEntries([...seen].toSorted(([a], [b]) => (a < b ? -1 : 1))),
