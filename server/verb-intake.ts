@@ -63,7 +63,7 @@ export class VerbIntake {
     return this.#mutex.run(async () => {
       const { state, fleet } = this.#options;
       const verb = await ownVerb(rollout, { judgement, evidence }, this.#options);
-      if (this.#find(rollout.id) !== rollout) return;
+      if (!isAsItWas(this.#find(rollout.id), rollout)) return;
       const known = await state.findVerb(verb.id);
       if (known === null) await this.#take(verb);
       // Another server on this database was faster.
@@ -160,4 +160,10 @@ export class VerbIntake {
     }
     return rollout;
   }
+}
+
+/** Whether no verb was given to the rollout since, whatever was given to others. */
+function isAsItWas(now: Rollout, before: Rollout): boolean {
+  const last = ({ history }: Rollout) => history.at(-1)?.id;
+  return now.history.length === before.history.length && last(now) === last(before);
 }
