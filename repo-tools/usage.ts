@@ -36,6 +36,20 @@ export function numberOption(name: string, text: string): number {
   throw new UsageError('usage/option', `${name} must be a whole number, got '${text}'`);
 }
 
+/** The value of an option that must be a whole number in a range. */
+export function rangeOption(
+  name: string,
+  text: string,
+  { from, to }: { readonly from: number; readonly to: number },
+): number {
+  const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= from && number <= to) return number;
+  throw new UsageError(
+    'usage/option',
+    `${name} must be a whole number from ${from} to ${to}, got '${text}'`,
+  );
+}
+
 /** The bytes of a file that an option names, relative to the folder the command was called in. */
 export async function readOptionBytes(io: Io, name: string, path: string): Promise<Buffer> {
   try {
