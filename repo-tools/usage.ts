@@ -6,7 +6,9 @@ import { ExpectedError } from '../core/errors.ts';
 import { parseInstant } from '../core/instant.ts';
 
 /** The command was called wrongly: exit code 2. */
-export class UsageError extends ExpectedError<'usage/option' | 'usage/file'> {}
+export class UsageError extends ExpectedError<
+  'usage/option' | 'usage/file' | 'usage/unconfirmed'
+> {}
 
 /** The value of an option that must be an RFC 3339 time. */
 export function instantOption(name: string, text: string): Date {

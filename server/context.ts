@@ -16,6 +16,7 @@ import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
 import { judgeRollouts } from './jobs/gates.ts';
 import { publishChanges } from './fleet-events.ts';
+import { HostSweep } from './host-sweep.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -57,6 +58,7 @@ export type ContextParts = Patience & {
 
 export type Context = ContextParts & {
   readonly fleet: Fleet;
+  readonly sweep: HostSweep;
   readonly trail: AuditTrail;
   readonly events: EventLog;
   readonly metrics: Metrics;
@@ -165,6 +167,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   return {
     ...parts,
     fleet,
+    sweep: new HostSweep(state),
     trail,
     events,
     metrics,
