@@ -3,7 +3,7 @@ import type { Update } from '../core/decide.ts';
 import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
 import type { AgentContext } from './context.ts';
-import { AgentError } from './errors.ts';
+import { AgentError, retryAfterOf } from './errors.ts';
 import { fetchRelease, fillInactiveSlot } from './install.ts';
 import { IDLE, mayTry, next } from './machine.ts';
 import type { AgentEvent, AgentState, Target } from './machine.ts';
@@ -31,9 +31,12 @@ export type CycleResult = {
   readonly reason: string | null;
   readonly eligibleAt: string | null;
   readonly nextCheckInSeconds: number | null;
+  /** How long a server that took no check-in asks to be left alone. */
+  readonly retryAfterSeconds: number | null;
 };
 
-type Outcome = Pick<CycleResult, 'result' | 'reason' | 'bytesFetched'>;
+type Outcome = Pick<CycleResult, 'result' | 'reason' | 'bytesFetched'> &
+  Partial<Pick<CycleResult, 'retryAfterSeconds'>>;
 
 /**
  * One poll cycle: ask, verify, fill the inactive slot, ask once more, activate, confirm, report. It may be killed anywhere;
@@ -72,16 +75,18 @@ async function poll(
   const running = active.release;
   const stayed: CycleResult = {
     ...{ result: 'stayed', from: running.version, to: null, direction: null, bytesFetched: 0 },
-    ...{ reason: null, eligibleAt: null, nextCheckInSeconds: null },
+    ...{ reason: null, eligibleAt: null, nextCheckInSeconds: null, retryAfterSeconds: null },
   };
   let order: Order;
   try {
     order = await ask(context, { running, state: state.kind });
   } catch (error) {
-    return { ...stayed, result: 'failed', reason: reasonOf(context, error) };
+    const reason = reasonOf(context, error);
+    return { ...stayed, result: 'failed', reason, retryAfterSeconds: retryAfterOf(error) };
   }
-  const { decision, refused, repository, reason, eligibleAt, nextCheckInSeconds } = order;
-  const answered = { ...stayed, eligibleAt, nextCheckInSeconds };
+  const { decision, refused, repository, reason } = order;
+  const { eligibleAt, nextCheckInSeconds, retryAfterSeconds } = order;
+  const answered = { ...stayed, eligibleAt, nextCheckInSeconds, retryAfterSeconds };
   if (refused !== null) {
     const { version: to, direction } = refused;
     context.onEvent('refused', { ...refused, reason });
@@ -158,7 +163,7 @@ async function move(
       return { result: 'refused', reason, bytesFetched };
     }
     if (error instanceof ExpectedError) await fail(context, at, { target, stage, error });
-    return { result: 'failed', reason, bytesFetched };
+    return { result: 'failed', reason, bytesFetched, retryAfterSeconds: retryAfterOf(error) };
   }
   if (at.kind !== 'confirming') throw new Error(`activated in state ${at.kind}`);
   const { result, reason } = await confirm(context, at);
@@ -198,7 +203,8 @@ async function confirm(
     result: target.direction === 'forward' ? 'updated' : 'rolled-back',
     from: target.from,
     ...fateOf(target),
-    ...{ bytesFetched: 0, reason: null, eligibleAt: null, nextCheckInSeconds: null },
+    ...{ bytesFetched: 0, reason: null, eligibleAt: null },
+    ...{ nextCheckInSeconds: null, retryAfterSeconds: null },
   };
 }
 
