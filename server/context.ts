@@ -31,6 +31,7 @@ import { ReleaseCatalog } from './release-catalog.ts';
 import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
+import { UpdogSightings } from './updog-sightings.ts';
 import { VerbIntake } from './verb-intake.ts';
 import { WriteBehind } from './write-behind.ts';
 
@@ -62,6 +63,7 @@ export type Context = ContextParts & {
   readonly trail: AuditTrail;
   readonly events: EventLog;
   readonly metrics: Metrics;
+  readonly updog: UpdogSightings;
   readonly load: LoadMeter;
   readonly link: RepositoryLink;
   readonly listing: Listing;
@@ -105,7 +107,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
       jobs.audit.wake();
     },
   });
-  const metrics = createMetrics({ fleet, state, now });
+  const updog = new UpdogSightings();
+  const metrics = createMetrics({ fleet, state, updog, now });
   const load = new LoadMeter();
   const tellOthers = () => {
     replicas.notify('changed');
@@ -171,6 +174,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     trail,
     events,
     metrics,
+    updog,
     load,
     link,
     listing,

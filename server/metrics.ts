@@ -5,6 +5,7 @@ import { tideAt } from '../core/tide.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { roleExpiries } from '../core/tuf/repository-metadata.ts';
 import type { Fleet } from './fleet.ts';
+import type { UpdogSightings } from './updog-sightings.ts';
 
 /** Hosts may say any version of themselves: beyond so many of a platform, the rarest are counted together. */
 const MOST_VERSIONS = 50;
@@ -12,6 +13,7 @@ const MOST_VERSIONS = 50;
 export type MetricsOptions = {
   readonly fleet: Fleet;
   readonly state: Pick<State, 'countHosts'>;
+  readonly updog: Pick<UpdogSightings, 'count'>;
   readonly now: () => Date;
 };
 
@@ -25,6 +27,7 @@ export function createMetrics(options: MetricsOptions) {
   addHosts(registry, options);
   addOutbox(registry, options);
   addExpiries(registry, options);
+  addUpdog(registry, options);
   return {
     registry,
     checkIns: new Counter({
@@ -125,6 +128,19 @@ async function knownCounts(
     if (error instanceof StateError) return [];
     throw error;
   }
+}
+
+function addUpdog(registry: Registry, { updog, now }: MetricsOptions): void {
+  const gauge: Gauge<'version'> = new Gauge({
+    name: 'tidegate_updog_seeds',
+    help: 'Seeds of unmodified Bottlerocket hosts seen within a day, by the version they run',
+    labelNames: ['version'] as const,
+    registers: [registry],
+    collect() {
+      gauge.reset();
+      for (const [version, seeds] of updog.count(now())) gauge.set({ version }, seeds);
+    },
+  });
 }
 
 function addOutbox(registry: Registry, { fleet }: MetricsOptions): void {

@@ -34,7 +34,7 @@ const WITHOUT_JSON = [...['completion', 'serve', 'agent run', 'audit export', 's
 
 const all = await leaves();
 
-describe('the help of every command', () => {
+describe('every command', () => {
   it('is found for all that there are', () => {
     const names = all.map(({ path }) => path.join(' '));
     for (const group of ['rollout', 'release', 'group', 'host', 'audit', 'state', 'repo root']) {
@@ -45,7 +45,7 @@ describe('the help of every command', () => {
   });
 
   it.each(all.map(({ path, text }) => ({ name: path.join(' '), text })))(
-    'of $name shows an example of that very command, and --json where it prints a result',
+    '$name shows an example of itself in its help, and has --json where it prints a result',
     ({ name, text }) => {
       const [, example = ''] = /^Examples?:\n([\s\S]*)/m.exec(text) ?? [];
       expect(example).toContain(`tidegate ${name}`);
@@ -57,7 +57,7 @@ describe('the help of every command', () => {
   );
 
   it.each(all.map(({ path }) => ({ name: path.join(' '), path })))(
-    'of $name is pointed to, with the exit code of a wrong call, for an option that it does not have',
+    '$name ends with 2 for an option that the command does not have',
     async ({ path }) => {
       expect(await called(...path, '--no-such-option')).toEqual({ code: 2, text: '' });
     },
