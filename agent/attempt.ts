@@ -1,6 +1,6 @@
 import { ExpectedError } from '../core/errors.ts';
 import type { AgentContext } from './context.ts';
-import { AgentError } from './errors.ts';
+import { AgentError, retryAfterOf } from './errors.ts';
 import { fetchRelease, fillInactiveSlot } from './install.ts';
 import type { AgentState, Mishap, Outcome, Target } from './machine-state.ts';
 import { next } from './machine.ts';
@@ -26,6 +26,8 @@ export type Attempt = {
   reason: string | null;
   /** After `failed` a later cycle may try again; `refused` is what signed files do not allow. */
   end: 'open' | 'failed' | 'refused';
+  /** How long a server that took no check-in asks to be left alone. */
+  retryAfterSeconds: number | null;
   /** How an attempt ended, once that is in the queue of reports. */
   outcome: Outcome | null;
 };
@@ -130,6 +132,7 @@ async function ask(
     attempt.reason = await attempt.ask(target);
   } catch (error) {
     attempt.reason = reasonOf(context, error);
+    attempt.retryAfterSeconds = retryAfterOf(error);
     attempt.end = 'failed';
     const { code, message } = detailsOf(error);
     context.onEvent('failed', { ...target, stage: 'ask', code, message });

@@ -4,7 +4,7 @@ import { formatInstant } from '../core/instant.ts';
 import { lead, reasonOf } from './attempt.ts';
 import type { Attempt } from './attempt.ts';
 import type { AgentContext } from './context.ts';
-import { AgentError } from './errors.ts';
+import { AgentError, retryAfterOf } from './errors.ts';
 import { mayTry } from './failures.ts';
 import type { AgentState, Target } from './machine-state.ts';
 import type { Facts } from './machine.ts';
@@ -29,6 +29,8 @@ export type CycleResult = {
   readonly reason: string | null;
   readonly eligibleAt: string | null;
   readonly nextCheckInSeconds: number | null;
+  /** How long a server that took no check-in asks to be left alone. */
+  readonly retryAfterSeconds: number | null;
 };
 
 /**
@@ -90,6 +92,7 @@ function attemptOf(context: AgentContext, of: Pick<Attempt, 'active' | 'reposito
     bytesFetched: 0,
     reason: null,
     end: 'open',
+    retryAfterSeconds: null,
     outcome: null,
   };
 }
@@ -102,16 +105,18 @@ async function poll(
   const running = active.release;
   const stayed: CycleResult = {
     ...{ result: 'stayed', from: running.version, to: null, direction: null, bytesFetched: 0 },
-    ...{ reason: null, eligibleAt: null, nextCheckInSeconds: null },
+    ...{ reason: null, eligibleAt: null, nextCheckInSeconds: null, retryAfterSeconds: null },
   };
   let order: Order;
   try {
     order = await ask(context, { running, state: checkInState(state) });
   } catch (error) {
-    return { ...stayed, result: 'failed', reason: reasonOf(context, error) };
+    const reason = reasonOf(context, error);
+    return { ...stayed, result: 'failed', reason, retryAfterSeconds: retryAfterOf(error) };
   }
-  const { decision, refused, repository, reason, eligibleAt, nextCheckInSeconds } = order;
-  const answered = { ...stayed, eligibleAt, nextCheckInSeconds };
+  const { decision, refused, repository, reason } = order;
+  const { eligibleAt, nextCheckInSeconds, retryAfterSeconds } = order;
+  const answered = { ...stayed, eligibleAt, nextCheckInSeconds, retryAfterSeconds };
   if (refused !== null) {
     const { version: to, direction } = refused;
     context.onEvent('refused', { ...refused, reason });
@@ -181,10 +186,10 @@ function waitingResult({ kind }: AgentState): 'staged' | 'ready' | 'confirming' 
 
 /** What became of an attempt; null if it was dropped without a word. */
 function endOf(target: Target, after: AgentState, attempt: Attempt): CycleResult | null {
-  const { bytesFetched, end, outcome } = attempt;
+  const { bytesFetched, retryAfterSeconds, end, outcome } = attempt;
   const ended = {
     ...{ from: attempt.active.release.version, bytesFetched, reason: attempt.reason },
-    ...{ ...fateOf(target), eligibleAt: null, nextCheckInSeconds: null },
+    ...{ ...fateOf(target), eligibleAt: null, nextCheckInSeconds: null, retryAfterSeconds },
   };
   if (outcome !== null) {
     const { mishap } = outcome;

@@ -37,3 +37,19 @@ export type AgentErrorCode =
   | 'agent/disk';
 
 export class AgentError extends ExpectedError<AgentErrorCode> {}
+
+/** The server is there, but takes no check-ins now. */
+export class ServerBusyError extends AgentError {
+  /** How long it asks to be left alone; null if it does not say. */
+  readonly retryAfterSeconds: number | null;
+
+  constructor(message: string, retryAfterSeconds: number | null) {
+    super('agent/unreachable', message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** What the server asked for, if that is what went wrong. */
+export function retryAfterOf(error: unknown): number | null {
+  return error instanceof ServerBusyError ? error.retryAfterSeconds : null;
+}

@@ -16,6 +16,7 @@ import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
 import { judgeRollouts } from './jobs/gates.ts';
 import { publishChanges } from './fleet-events.ts';
+import { HostSweep } from './host-sweep.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -32,6 +33,7 @@ import { ReleaseCatalog } from './release-catalog.ts';
 import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
+import { UpdogSightings } from './updog-sightings.ts';
 import { VerbIntake } from './verb-intake.ts';
 import { WriteBehind } from './write-behind.ts';
 
@@ -63,9 +65,11 @@ export type Context = ContextParts & {
   readonly fleet: Fleet;
   readonly leases: Leases;
   readonly members: LimitMembers;
+  readonly sweep: HostSweep;
   readonly trail: AuditTrail;
   readonly events: EventLog;
   readonly metrics: Metrics;
+  readonly updog: UpdogSightings;
   readonly load: LoadMeter;
   readonly link: RepositoryLink;
   readonly listing: Listing;
@@ -120,7 +124,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
       jobs.leases.wake();
     },
   });
-  const metrics = createMetrics({ fleet, leases, state, now });
+  const updog = new UpdogSightings();
+  const metrics = createMetrics({ fleet, leases, state, updog, now });
   const load = new LoadMeter();
   const tellOthers = () => {
     replicas.notify('changed');
@@ -192,9 +197,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     fleet,
     leases,
     members,
+    sweep: new HostSweep(state),
     trail,
     events,
     metrics,
+    updog,
     load,
     link,
     listing,

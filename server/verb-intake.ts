@@ -4,7 +4,7 @@ import type { State } from '../adapters/state/state.ts';
 import { changeOf, recordOfVerb } from '../core/audit-record.ts';
 import type { Judgement } from '../core/judge.ts';
 import { applyToPlan } from '../core/plan.ts';
-import type { FleetRecord, FleetVerb, PlanVerb } from '../core/plan.ts';
+import type { FleetRecord, FleetVerb, Plan, PlanVerb } from '../core/plan.ts';
 import type { Counters, Rollout } from '../core/rollout.ts';
 import { formatVerb, parseVerb } from '../core/verb-json.ts';
 import { RolloutError } from '../core/verb.ts';
@@ -52,6 +52,14 @@ export class VerbIntake {
         if (!(error instanceof RolloutError) || !(await this.#options.link.follow())) throw error;
         return await this.#acceptOnce(order);
       }
+    });
+  }
+
+  /** The plan as the order would leave it; nothing is done. Throws as `accept` does. */
+  preview(order: Order): Promise<Plan> {
+    return this.#mutex.run(async () => {
+      const verb = await this.#verbOf(order, this.#options.now());
+      return applyToPlan(this.#options.fleet.view, verb);
     });
   }
 
