@@ -3,7 +3,7 @@ import type { Host, HostFilter, State } from '../adapters/state/state.ts';
 import { Mutex } from './mutex.ts';
 
 /** Few enough that a poll which comes meanwhile hardly notices. */
-const PAGE = { limit: 250, scan: 250 };
+const PAGE = { limit: 100, scan: 100 };
 
 /**
  * Looks at every host that fits, a few at a time, with all else that waits in between; and for one asker after the other, so that many who
