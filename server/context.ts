@@ -113,7 +113,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
       jobs.audit.wake();
     },
   });
-  const members = new LimitMembers({ state, fleet, now });
+  const sweep = new HostSweep(state);
+  const members = new LimitMembers({ sweep, fleet, now });
   const leases = new Leases({
     state,
     fleet,
@@ -197,7 +198,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     fleet,
     leases,
     members,
-    sweep: new HostSweep(state),
+    sweep,
     trail,
     events,
     metrics,
