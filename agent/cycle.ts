@@ -145,7 +145,10 @@ async function poll(
   const end = endOf(target, after, attempt);
   if (end === null) throw new Error(`an attempt ended in state ${after.kind}`);
   if (end.result === 'updated' || end.result === 'rolled-back') await deliver(context);
-  return { ...answered, ...end, from: running.version, eligibleAt, nextCheckInSeconds };
+  return {
+    ...{ ...answered, ...end, from: running.version, eligibleAt, nextCheckInSeconds },
+    retryAfterSeconds: end.retryAfterSeconds ?? retryAfterSeconds,
+  };
 }
 
 /** While a boot is awaited the rollout may be paused or taken back: then the host is to stay where it is. */
