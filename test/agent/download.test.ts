@@ -4,9 +4,10 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { downloadImage } from '../../agent/download.ts';
 import { AgentError } from '../../agent/errors.ts';
+import { noise } from '../support/noise.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { codeOf } from './error-code.ts';
-import { described, downloads, noise, pack } from './image-download.ts';
+import { described, downloads, pack } from './image-download.ts';
 import { sendFile, serve } from './loopback-server.ts';
 
 const FORMATS = ['raw', 'lz4', 'zstd'] as const;
