@@ -6,10 +6,11 @@ import type { Release } from '../../core/release.ts';
 import { isImageName } from '../../core/tuf/names.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
-import { openImageFile, readImageFile } from './image-file.ts';
+import { openImageFile, readImageFile, readImagePart } from './image-file.ts';
+import { readPastCache } from './read-past-cache.ts';
 import { parseDocument, readSeal, SEAL, sizeOfFile, writeSeal } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
-import { verifyImage } from './verify-image.ts';
+import { verifyRelease } from './verify-release.ts';
 
 const NAMES = ['a', 'b'] as const;
 type SlotName = (typeof NAMES)[number];
@@ -129,13 +130,14 @@ class DirectorySlots implements Slots {
   async markGood(): Promise<void> {}
 
   async #verify(inactive: string, release: Release): Promise<void> {
-    for (const [name, expected] of Object.entries(release.images)) {
-      const path = join(inactive, name);
-      if ((await sizeOfFile(path)) === null) {
-        throw new AgentError('agent/image', `image ${name} of ${release.version} is not there`);
-      }
-      await verifyImage(name, readImageFile(path), expected);
+    for (const name of Object.keys(release.images)) {
+      if ((await sizeOfFile(join(inactive, name))) !== null) continue;
+      throw new AgentError('agent/image', `image ${name} of ${release.version} is not there`);
     }
+    await verifyRelease(release, {
+      read: (name) => readPastCache({ path: join(inactive, name) }),
+      readAt: (name, offset, length) => readImagePart(join(inactive, name), offset, length),
+    });
   }
 
   async #activeName(): Promise<SlotName | null> {

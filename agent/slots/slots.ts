@@ -55,8 +55,9 @@ export interface Slots {
   /** An image of the inactive slot, opened anew and read again. */
   readImage(name: string): AsyncIterable<Uint8Array>;
   /**
-   * Reads every image of the document back, compares size and SHA-256, and marks the slot whole as the very last step.
-   * Throws `agent/image` and leaves the slot unsealed if any differs, is missing or is too many.
+   * Reads every image of the document back, compares it as `verifyRelease` does, dm-verity's root hash included, and marks
+   * the slot whole as the very last step. Throws `agent/image` and leaves the slot unsealed if any differs, is missing or is
+   * too many.
    */
   sealInactive(document: Uint8Array): Promise<void>;
   /** Compares every image of the sealed inactive slot with its document again: `agent/image` if one was damaged since. */
