@@ -31,7 +31,7 @@ const OUTBOX_PATIENCE_MS = 30_000;
 
 /** Whether all is well, and what is not; polls are answered in any case. */
 export async function readinessOf(options: {
-  readonly state: Pick<State, 'pendingVerbs'>;
+  readonly state: Pick<State, 'pendingVerbs' | 'failingWrite'>;
   readonly replicas: Pick<Replicas, 'status'>;
   readonly fleet: Fleet;
   readonly link: Pick<RepositoryLink, 'contact'>;
@@ -51,10 +51,13 @@ export async function readinessOf(options: {
   return { ready: Object.values(checks).every(({ ok }) => ok), checks };
 }
 
-async function databaseCheck(state: Pick<State, 'pendingVerbs'>): Promise<Check> {
+async function databaseCheck(state: Pick<State, 'pendingVerbs' | 'failingWrite'>): Promise<Check> {
   try {
     await state.pendingVerbs();
-    return { ok: true, detail: 'it answers' };
+    const { failingWrite } = state;
+    return failingWrite === null
+      ? { ok: true, detail: 'it answers' }
+      : { ok: false, detail: describe(failingWrite) };
   } catch (error) {
     return { ok: false, detail: describe(error) };
   }
