@@ -97,6 +97,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
     expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
     now: () => clock.now,
+    clock: { doubt: () => null },
     random: () => 0.5,
     sleep: async () => {},
     startTimer: () => () => {},
