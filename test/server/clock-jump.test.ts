@@ -133,4 +133,24 @@ describe('a server on a machine whose clock jumps', () => {
       ]);
     },
   );
+
+  it('lists an update for Bottlerocket hosts at its time, although a wrong clock was believed before', async () => {
+    await using server = await onMachine();
+    const { machine, context } = server;
+    const startAt = new Date(NOW.getTime() + 5 * HOUR).toISOString();
+    await server.order('withdraw');
+    await server.post('/api/v1/rollouts', { ...START, startAt });
+    await context.commitPending();
+    machine.aheadMs = 2 * DAY;
+    context.now();
+    machine.elapsedMs += HOUR;
+    await context.listing.tick();
+    const aheadEtag = context.fleet.view.published.state.timestampEtag;
+    machine.aheadMs = 0;
+    await context.listing.tick();
+    expect(context.fleet.view.published.state.timestampEtag).not.toBe(aheadEtag);
+    expect(Date.parse(context.fleet.view.published.state.timestamp.expires)).toBeLessThan(
+      context.now().getTime() + 7 * DAY + MINUTE,
+    );
+  });
 });
