@@ -33,6 +33,8 @@ import { ReleaseCatalog } from './release-catalog.ts';
 import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
+import { requireSteady } from './steady-clock.ts';
+import type { SteadyClock } from './steady-clock.ts';
 import { UpdogSightings } from './updog-sightings.ts';
 import { VerbIntake } from './verb-intake.ts';
 import { WriteBehind } from './write-behind.ts';
@@ -56,6 +58,8 @@ export type ContextParts = Patience & {
   readonly expiry: ExpiryPolicy;
   readonly log: Logger;
   readonly now: () => Date;
+  /** Whether `now` is what the clock of the machine says. */
+  readonly clock: Pick<SteadyClock, 'doubt'>;
   /** 0 <= n < 1. */
   readonly random: () => number;
   readonly startTimer: StartTimer;
@@ -156,6 +160,9 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     leases,
     members,
     recordFound: () => trail.flush(),
+    checkClock: () => {
+      requireSteady(parts.clock);
+    },
     link,
     listing,
     retention: new Retention({

@@ -6,6 +6,7 @@ import {
   readManifest,
 } from '../adapters/repository/rollouts.ts';
 import type { VerbsCommitted } from '../adapters/repository/rollouts.ts';
+import { requireClockToSign } from '../adapters/repository/sane-clock.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
 import type { PlanVerb } from '../core/plan.ts';
@@ -93,6 +94,12 @@ export class RepositoryLink {
       this.#publishOwn({ state, ...(await readManifest(repository, state)) });
       return { changed, snapshot: state.snapshot.version, timestamp: state.timestamp.version };
     });
+  }
+
+  /** Throws if nothing can be committed by this clock, so that nothing may be promised either. */
+  requireClock(): void {
+    const { fleet, now, expiry } = this.#options;
+    requireClockToSign(fleet.view.published.state, { now: now(), expiry });
   }
 
   /** Whether one of the server's roles should be signed anew by now. */

@@ -20,7 +20,7 @@ import type { RepositoryLink } from './repository-link.ts';
 export type VerbIntakeOptions = {
   readonly state: Pick<State, 'findVerb' | 'enqueueVerb'>;
   readonly fleet: Fleet;
-  readonly link: Pick<RepositoryLink, 'findRelease' | 'follow'>;
+  readonly link: Pick<RepositoryLink, 'findRelease' | 'follow' | 'requireClock'>;
   readonly now: () => Date;
   readonly log: Logger;
   /** Takes over what other servers accepted. */
@@ -107,10 +107,11 @@ export class VerbIntake {
   }
 
   async #take(verb: PlanVerb): Promise<void> {
-    const { state, fleet, log, onAccepted } = this.#options;
+    const { state, fleet, link, log, onAccepted } = this.#options;
     const before = fleet.view;
     const after = applyToPlan(before, verb);
     if (after === before) return;
+    link.requireClock();
     await state.enqueueVerb(
       { id: verb.id, json: formatVerb(verb), acceptedAt: verb.at },
       recordOfVerb(verb, {

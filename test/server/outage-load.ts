@@ -17,9 +17,10 @@ export async function readiness(
   return { status: answer.status, ...readinessSchema.parse(await answer.json()) };
 }
 
-/** Starts the rollout of release 1.1.0 to everyone, and waits until nothing is wrong; returns its id. */
-export async function startRollout(server: RunningServer): Promise<string> {
-  const started = await server.post('/api/v1/rollouts', { ...START, requestId: 'start-request' });
+/** Starts the rollout of release 1.1.0, to everyone by default, and waits until nothing is wrong; returns its id. */
+export async function startRollout(server: RunningServer, change: object = {}): Promise<string> {
+  const order = { ...START, requestId: 'start-request', ...change };
+  const started = await server.post('/api/v1/rollouts', order);
   const { id } = z.object({ id: z.string() }).parse(await started.json());
   await until(async () => (await readiness(server)).ready);
   return id;
@@ -66,9 +67,13 @@ export function reportingHosts(server: RunningServer, rolloutId: string, hosts: 
 }
 
 /** Polls of 50 hosts; each must get this decision. */
-export async function expectPolls(server: RunningServer, decision: object): Promise<void> {
+export async function expectPolls(
+  server: RunningServer,
+  decision: object,
+  host: object = {},
+): Promise<void> {
   for (let poll = 0; poll < 50; poll += 1) {
-    const answer = await server.post(CHECK_IN, checkInOf({ id: `poller-${poll}` }));
+    const answer = await server.post(CHECK_IN, checkInOf({ id: `poller-${poll}`, ...host }));
     expect(answer.status).toBe(200);
     expect(await answer.json()).toMatchObject(decision);
   }

@@ -100,6 +100,7 @@ export function partsOf({
     expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'silent' }),
     now: () => clock.now,
+    clock: { doubt: () => null },
     random: () => 0.5,
     sleep: async () => {},
     startTimer: () => () => {},
