@@ -1,15 +1,18 @@
 import { checkInAnswerSchema } from '../core/check-in.ts';
 import type { CheckIn, CheckInAnswer } from '../core/check-in.ts';
-import { AgentError } from './errors.ts';
+import { retryAfterMs } from './backoff.ts';
+import { AgentError, ServerBusyError } from './errors.ts';
 import { readBody, send } from './http.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
+/** As long as `nextCheckInSeconds` may be: nobody shall keep a host away for ever. */
+const LONGEST_SECONDS = 86_400;
 
 /** Asks the server. Its answer is a hint: nothing is done because of it that signed files do not allow. */
 export async function checkIn(
   serverUrl: string,
   request: CheckIn,
-  signal: AbortSignal | undefined,
+  { now, signal }: { readonly now: () => Date; readonly signal?: AbortSignal | undefined },
 ): Promise<CheckInAnswer> {
   const url = `${serverUrl}api/v1/check-in`;
   const response = await send(url, {
@@ -19,9 +22,12 @@ export async function checkIn(
     signal,
   });
   const text = (await readBody(response, url, MAX_ANSWER_BYTES)).toString('utf8');
-  if (response.status !== 200) {
-    const code = response.status >= 500 ? 'agent/unreachable' : 'agent/answer';
-    throw new AgentError(code, `${url} answered ${response.status}: ${text.slice(0, 300)}`);
+  const { status, headers } = response;
+  if (status !== 200) {
+    const message = `${url} answered ${status}: ${text.slice(0, 300)}`;
+    if (status < 500 && status !== 429) throw new AgentError('agent/answer', message);
+    const seconds = Math.ceil(retryAfterMs(headers['retry-after'], now()) / 1000);
+    throw new ServerBusyError(message, seconds === 0 ? null : Math.min(LONGEST_SECONDS, seconds));
   }
   const answer = checkInAnswerSchema.safeParse(readJson(text));
   if (answer.success) return answer.data;

@@ -9,6 +9,7 @@ import { MOST_TRIES } from '../core/gpt/slot-bits.ts';
 import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
 import { isArch, isVariant } from '../core/tuf/names.ts';
 import { AgentError } from './errors.ts';
+import type { Program } from './programs.ts';
 import type { GptOptions } from './slots/gpt.ts';
 
 /** As a check-in may say it: without control characters. */
@@ -55,6 +56,18 @@ const fileShape = z.strictObject({
       tries: z.int().min(1).max(MOST_TRIES).default(DEFAULT_TRIES),
     }),
   ]),
+  health: z
+    .strictObject({
+      command: z.tuple([z.string().min(1)], z.string()).optional(),
+      timeout: z.string().default('5 minutes'),
+    })
+    .prefault({}),
+  reboot: z
+    .strictObject({
+      policy: z.enum(['manual', 'automatic']).default('manual'),
+      command: z.tuple([z.string().min(1)], z.string()).default(['systemctl', 'reboot']),
+    })
+    .prefault({}),
   poll: z.strictObject({ interval: z.string() }).default({ interval: '5 minutes' }),
 });
 
@@ -80,6 +93,10 @@ export type AgentConfig = {
   readonly metadataUrl: string;
   readonly targetsUrl: string;
   readonly slots: SlotsConfig;
+  /** What proves after an activation that the host is well; without a command it is taken for well. */
+  readonly health: { readonly command: Program | null; readonly timeoutMs: number };
+  /** Whether the agent boots the host by itself, and how. */
+  readonly reboot: { readonly policy: 'manual' | 'automatic'; readonly command: Program };
   readonly pollMs: number;
 };
 
@@ -87,7 +104,7 @@ export type AgentConfig = {
 export async function readConfig(path: string): Promise<AgentConfig> {
   const folder = dirname(path);
   const file = checked(path, await readToml(path));
-  const { host, server, repository, slots, poll } = file;
+  const { host, server, repository, slots, health, reboot, poll } = file;
   const metadataUrl = repository['metadata-url'];
   const targetsUrl = repository['targets-url'];
   if (server?.url === undefined && (metadataUrl === undefined || targetsUrl === undefined)) {
@@ -112,7 +129,12 @@ export async function readConfig(path: string): Promise<AgentConfig> {
     metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
     targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),
     slots: slotsOf(slots, folder),
-    pollMs: duration(path, poll.interval),
+    health: {
+      command: health.command ?? null,
+      timeoutMs: duration(path, 'health.timeout', health.timeout),
+    },
+    reboot,
+    pollMs: duration(path, 'poll.interval', poll.interval),
   };
 }
 
@@ -155,13 +177,13 @@ function checked(path: string, value: unknown): z.infer<typeof fileShape> {
   throw new AgentError('agent/config', `${path}:${at} ${what}`);
 }
 
-function duration(path: string, text: string): number {
+function duration(path: string, key: string, text: string): number {
   try {
     return Math.max(1000, parseDuration(text));
   } catch (cause) {
     throw new AgentError(
       'agent/config',
-      `${path}: poll.interval must be like '5 minutes', got '${text}'`,
+      `${path}: ${key} must be like '5 minutes', got '${text}'`,
       { cause },
     );
   }

@@ -4,6 +4,8 @@ import { ReportQueue } from './reports.ts';
 import { directorySlots } from './slots/directory.ts';
 import { GptSlots } from './slots/gpt.ts';
 import type { Slots } from './slots/slots.ts';
+import { linuxSystem } from './system.ts';
+import type { System } from './system.ts';
 
 /** All that a cycle works with. */
 export type AgentContext = {
@@ -11,7 +13,10 @@ export type AgentContext = {
   readonly slots: Slots;
   readonly journal: Journal;
   readonly reports: ReportQueue;
+  readonly system: System;
   readonly now: () => Date;
+  /** 0 <= n < 1. */
+  readonly random: () => number;
   readonly signal?: AbortSignal | undefined;
   /** Told what happens, as it happens. */
   readonly onEvent: (event: string, details: Readonly<Record<string, unknown>>) => void;
@@ -19,13 +24,15 @@ export type AgentContext = {
 
 export function agentContext(
   config: AgentConfig,
-  rest: Pick<AgentContext, 'now' | 'signal' | 'onEvent'>,
+  rest: Pick<AgentContext, 'now' | 'signal' | 'onEvent'> & Partial<Pick<AgentContext, 'random'>>,
 ): AgentContext {
   return {
     config,
     slots: openSlots(config),
     journal: new Journal(config.stateFolder),
     reports: new ReportQueue(config.stateFolder),
+    system: linuxSystem(config.reboot.command),
+    random: Math.random,
     ...rest,
   };
 }

@@ -1,27 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { Update } from '../core/decide.ts';
-import { ExpectedError } from '../core/errors.ts';
 import { formatInstant } from '../core/instant.ts';
+import { lead, reasonOf } from './attempt.ts';
+import type { Attempt } from './attempt.ts';
 import type { AgentContext } from './context.ts';
-import { AgentError } from './errors.ts';
-import { fetchRelease, fillInactiveSlot } from './install.ts';
-import { IDLE, mayTry, next } from './machine.ts';
-import type { AgentEvent, AgentState, Target } from './machine.ts';
+import { AgentError, retryAfterOf } from './errors.ts';
+import { mayTry } from './failures.ts';
+import type { AgentState, Target } from './machine-state.ts';
+import type { Facts } from './machine.ts';
 import { ask, askServer } from './order.ts';
 import type { Order } from './order.ts';
-import { reportFailure, reportSuccess } from './outcome.ts';
-import { requirePermission } from './permission.ts';
-import { runningRelease } from './running-release.ts';
-import type { SealedSlot } from './slots/slots.ts';
-import type { VerifiedRepository } from './tuf/client.ts';
+import type { SealedSlot, SlotsState } from './slots/slots.ts';
 
 /** What one poll cycle did. */
 export type CycleResult = {
   /**
-   * `staged` waits for permission to activate or for a reboot; `refused` means that signed files do not allow what the server asked for; after
-   * `failed` nothing is lost, and a later cycle tries again.
+   * `staged` waits for permission to activate, `ready` for a boot; `confirming` is on trial; `refused` means that signed files
+   * do not allow what the server asked for; after `failed` nothing is lost, and a later cycle tries again.
    */
-  readonly result: 'stayed' | 'updated' | 'rolled-back' | 'staged' | 'refused' | 'failed';
+  readonly result:
+    'stayed' | 'updated' | 'rolled-back' | 'staged' | 'ready' | 'confirming' | 'refused' | 'failed';
   readonly from: string;
   readonly to: string | null;
   readonly direction: 'forward' | 'rollback' | null;
@@ -31,37 +29,72 @@ export type CycleResult = {
   readonly reason: string | null;
   readonly eligibleAt: string | null;
   readonly nextCheckInSeconds: number | null;
+  /** How long a server that took no check-in asks to be left alone. */
+  readonly retryAfterSeconds: number | null;
 };
 
-type Outcome = Pick<CycleResult, 'result' | 'reason' | 'bytesFetched'>;
-
 /**
- * One poll cycle: ask, verify, fill the inactive slot, ask once more, activate, confirm, report. It may be killed anywhere;
- * the next cycle goes on from the journal and the slots. Throws AgentError where there is nothing to go on with: no active
- * release, a disk that fails, or `signal`.
+ * One poll cycle: go on with what is under way, ask, verify, fill the inactive slot, ask once more, activate, prove health,
+ * report. It may be killed anywhere; the next cycle goes on from the journal and the slots. Throws AgentError where there is
+ * nothing to go on with: no active release, a disk that fails, or `signal`.
  */
 export async function runCycle(context: AgentContext): Promise<CycleResult> {
   const { slots, journal, onEvent, now } = context;
   const { state: left, isDamaged } = await journal.read();
   if (isDamaged) onEvent('journal-damaged', {});
-  const { active } = await slots.read();
-  if (active === null) {
-    throw new AgentError('agent/slots', 'no release is active on this host', {
-      hints: ['run `tidegate agent provision` once'],
-    });
-  }
-  const started = await step(context, left, { kind: 'started', running: active.release.version });
-  const settled = started.kind === 'confirming' ? await confirm(context, started) : null;
-  const polled = await poll(context, settled === null ? started : IDLE, active);
+  const found = await slots.read();
+  const active = requireActive(found);
+  const settling = attemptOf(context, { active, repository: null });
+  const facts = await factsOf(context, found, active);
+  const first = {
+    kind: 'started',
+    facts,
+    nowMs: now().getTime(),
+    random: context.random(),
+  } as const;
+  const state = await lead(context, left, { first, attempt: settling });
+  const settled = left.kind === 'idle' ? null : endOf(left.target, state, settling);
+  const polled = await poll(context, state, requireActive(await slots.read()));
   // What a killed agent had done already is this cycle's news, unless there is more.
   const result = settled !== null && polled.result === 'stayed' ? settled : polled;
-  await journal.writeLastPoll({
-    at: formatInstant(now()),
-    result: result.result,
-    reason: result.reason,
-  });
+  const { result: kind, reason } = result;
+  await journal.writeLastPoll({ at: formatInstant(now()), result: kind, reason });
   onEvent('cycle', result);
   return result;
+}
+
+function requireActive({ active }: SlotsState): SealedSlot {
+  if (active !== null) return active;
+  throw new AgentError('agent/slots', 'no release is active on this host', {
+    hints: ['run `tidegate agent provision` once'],
+  });
+}
+
+async function factsOf(
+  { system }: AgentContext,
+  { inactive, nextToBoot, isTriedInVain }: SlotsState,
+  active: SealedSlot,
+): Promise<Facts> {
+  const running = active.release.version;
+  const other = inactive?.release.version;
+  return {
+    running,
+    nextToBoot: nextToBoot === 'inactive' && other !== undefined ? other : running,
+    isTriedInVain,
+    bootId: await system.bootId(),
+  };
+}
+
+function attemptOf(context: AgentContext, of: Pick<Attempt, 'active' | 'repository'>): Attempt {
+  return {
+    ...of,
+    ask: (target) => lastRefusal(context, of.active, target),
+    bytesFetched: 0,
+    reason: null,
+    end: 'open',
+    retryAfterSeconds: null,
+    outcome: null,
+  };
 }
 
 async function poll(
@@ -72,32 +105,106 @@ async function poll(
   const running = active.release;
   const stayed: CycleResult = {
     ...{ result: 'stayed', from: running.version, to: null, direction: null, bytesFetched: 0 },
-    ...{ reason: null, eligibleAt: null, nextCheckInSeconds: null },
+    ...{ reason: null, eligibleAt: null, nextCheckInSeconds: null, retryAfterSeconds: null },
   };
   let order: Order;
   try {
-    order = await ask(context, { running, state: state.kind });
+    order = await ask(context, { running, state: checkInState(state) });
   } catch (error) {
-    return { ...stayed, result: 'failed', reason: reasonOf(context, error) };
+    const reason = reasonOf(context, error);
+    return { ...stayed, result: 'failed', reason, retryAfterSeconds: retryAfterOf(error) };
   }
-  const { decision, refused, repository, reason, eligibleAt, nextCheckInSeconds } = order;
-  const answered = { ...stayed, eligibleAt, nextCheckInSeconds };
+  const { decision, refused, repository, reason } = order;
+  const { eligibleAt, nextCheckInSeconds, retryAfterSeconds } = order;
+  const answered = { ...stayed, eligibleAt, nextCheckInSeconds, retryAfterSeconds };
   if (refused !== null) {
     const { version: to, direction } = refused;
     context.onEvent('refused', { ...refused, reason });
     return { ...answered, result: 'refused', to, direction, reason };
   }
-  if (decision?.decision !== 'update' || repository === null) {
+  const update = decision?.decision === 'update' ? decision : null;
+  if (state.kind === 'ready')
+    return reconsider(context, { state, active, update, answered, reason });
+  if (state.kind === 'rebooting' || state.kind === 'confirming') {
+    const result = state.kind === 'confirming' ? 'confirming' : 'ready';
+    return { ...answered, ...fateOf(state.target), result };
+  }
+  if (update === null || repository === null) {
     return state.kind === 'staged'
       ? { ...answered, ...fateOf(state.target), result: 'staged', reason }
       : { ...answered, reason };
   }
-  const target = targetOf(state, running.version, decision);
-  if (!mayTry(state, target, context.now().getTime())) {
+  const target = targetOf(state, running.version, update);
+  const nowMs = context.now().getTime();
+  if (!mayTry(state, target, nowMs)) {
     return { ...answered, ...fateOf(target), reason: 'backoff' };
   }
-  const outcome = await move(context, { state, active, repository, target });
-  return { ...answered, ...fateOf(target), ...outcome };
+  const attempt = attemptOf(context, { active, repository });
+  const first = { kind: 'offered', target, nowMs } as const;
+  const after = await lead(context, state, { first, attempt });
+  const end = endOf(target, after, attempt);
+  if (end === null) throw new Error(`an attempt ended in state ${after.kind}`);
+  if (end.result === 'updated' || end.result === 'rolled-back') await deliver(context);
+  return {
+    ...{ ...answered, ...end, from: running.version, eligibleAt, nextCheckInSeconds },
+    retryAfterSeconds: end.retryAfterSeconds ?? retryAfterSeconds,
+  };
+}
+
+/** While a boot is awaited the rollout may be paused or taken back: then the host is to stay where it is. */
+async function reconsider(
+  context: AgentContext,
+  {
+    state,
+    active,
+    update,
+    answered,
+    reason,
+  }: {
+    readonly state: Extract<AgentState, { kind: 'ready' }>;
+    readonly active: SealedSlot;
+    readonly update: Update | null;
+    readonly answered: CycleResult;
+    readonly reason: string;
+  },
+): Promise<CycleResult> {
+  const { target } = state;
+  if (update !== null && isFor(update, target)) {
+    return { ...answered, ...fateOf(target), result: 'ready', reason: 'it takes a boot' };
+  }
+  const attempt = attemptOf(context, { active, repository: null });
+  await lead(context, state, { first: { kind: 'cancelled' }, attempt });
+  return { ...answered, ...fateOf(target), result: 'staged', reason };
+}
+
+/** As the server knows states: a host that was told to boot is ready for it. */
+function checkInState({ kind }: AgentState) {
+  return kind === 'rebooting' ? 'ready' : kind;
+}
+
+function waitingResult({ kind }: AgentState): 'staged' | 'ready' | 'confirming' | null {
+  if (kind === 'staged' || kind === 'confirming') return kind;
+  return kind === 'ready' || kind === 'rebooting' ? 'ready' : null;
+}
+
+/** What became of an attempt; null if it was dropped without a word. */
+function endOf(target: Target, after: AgentState, attempt: Attempt): CycleResult | null {
+  const { bytesFetched, retryAfterSeconds, end, outcome } = attempt;
+  const ended = {
+    ...{ from: attempt.active.release.version, bytesFetched, reason: attempt.reason },
+    ...{ ...fateOf(target), eligibleAt: null, nextCheckInSeconds: null, retryAfterSeconds },
+  };
+  if (outcome !== null) {
+    const { mishap } = outcome;
+    if (mishap !== null) {
+      return { ...ended, result: 'failed', reason: `${mishap.code}: ${mishap.message}` };
+    }
+    const result = target.direction === 'forward' ? 'updated' : 'rolled-back';
+    return { ...ended, from: target.from, result, reason: null };
+  }
+  if (end !== 'open') return { ...ended, result: end };
+  const waits = waitingResult(after);
+  return waits === null ? null : { ...ended, result: waits };
 }
 
 function fateOf({ to, direction }: Target): Pick<CycleResult, 'to' | 'direction'> {
@@ -106,106 +213,30 @@ function fateOf({ to, direction }: Target): Pick<CycleResult, 'to' | 'direction'
 
 /** The attempt that is staged already, if it is the same; else a new one. */
 function targetOf(state: AgentState, from: string, update: Update): Target {
+  if (state.kind === 'staged' && isFor(update, state.target)) return state.target;
   const { rolloutId, direction, release, attempt } = update;
-  const wanted = { rolloutId, from, to: release.version, direction, attempt };
-  if (state.kind === 'staged') {
-    const { target } = state;
-    const isSame =
-      target.rolloutId === rolloutId && target.to === wanted.to && target.direction === direction;
-    if (isSame) return target;
-  }
-  return { id: randomUUID(), ...wanted };
+  return { id: randomUUID(), rolloutId, from, to: release.version, direction, attempt };
 }
 
-type Move = {
-  readonly state: AgentState;
-  readonly active: SealedSlot;
-  readonly repository: VerifiedRepository;
-  readonly target: Target;
-};
-
-/** The order of an install: nothing is touched before all is verified, and the journal is always one step ahead. */
-async function move(
-  context: AgentContext,
-  { state, active, repository, target }: Move,
-): Promise<Outcome> {
-  const { slots, config, onEvent } = context;
-  let stage = 'verify';
-  let bytesFetched = 0;
-  let at = state;
-  try {
-    const fetched = await fetchRelease(repository, { ...config.host, version: target.to });
-    const running =
-      target.direction === 'rollback'
-        ? await runningRelease(repository, active.release)
-        : active.release;
-    requirePermission(running, fetched.release, target.direction);
-    at = await step(context, at, { kind: 'offered', target });
-    stage = 'install';
-    bytesFetched = await fillInactiveSlot(context, repository, fetched);
-    at = await step(context, at, { kind: 'sealed' });
-    onEvent('staged', { to: target.to, bytesFetched });
-    stage = 'ask';
-    const refusal = await lastRefusal(context, { active, state: at, target });
-    if (refusal !== null) return { result: 'staged', reason: refusal, bytesFetched };
-    stage = 'activate';
-    at = await step(context, at, { kind: 'allowed' });
-    await slots.activate(target.to);
-    if ((await slots.read()).waitsForReboot) {
-      onEvent('waits-for-reboot', { to: target.to });
-      return { result: 'staged', reason: 'waits for a reboot', bytesFetched };
-    }
-  } catch (error) {
-    const reason = reasonOf(context, error);
-    if (error instanceof AgentError && error.code === 'agent/not-permitted') {
-      onEvent('refused', { ...target, reason });
-      return { result: 'refused', reason, bytesFetched };
-    }
-    if (error instanceof ExpectedError) await fail(context, at, { target, stage, error });
-    return { result: 'failed', reason, bytesFetched };
-  }
-  if (at.kind !== 'confirming') throw new Error(`activated in state ${at.kind}`);
-  const { result, reason } = await confirm(context, at);
-  await deliver(context);
-  return { result, reason, bytesFetched };
+function isFor(
+  { rolloutId, direction, release }: Update,
+  target: Pick<Target, 'rolloutId' | 'direction' | 'to'>,
+): boolean {
+  return (
+    target.rolloutId === rolloutId &&
+    target.to === release.version &&
+    target.direction === direction
+  );
 }
 
-/** The andon cord: between staging and activation somebody may have paused the rollout. Null if nobody has. */
+/** Null if the order still stands, else why not. */
 async function lastRefusal(
   context: AgentContext,
-  { active, state, target }: Pick<Move, 'active' | 'target'> & { readonly state: AgentState },
+  active: SealedSlot,
+  target: Target,
 ): Promise<string | null> {
-  const { decision, reason } = await ask(context, { running: active.release, state: state.kind });
-  const isSame =
-    decision?.decision === 'update' &&
-    decision.release.version === target.to &&
-    decision.direction === target.direction &&
-    decision.rolloutId === target.rolloutId;
-  return isSame ? null : reason;
-}
-
-/** After the flip: what is active is what was wanted, and the outcome is kept until the server has it. */
-async function confirm(
-  context: AgentContext,
-  state: Extract<AgentState, { kind: 'confirming' }>,
-): Promise<CycleResult> {
-  const { target } = state;
-  const { active } = await context.slots.read();
-  if (active?.release.version !== target.to) {
-    throw new AgentError('agent/slots', `release ${target.to} was activated, but is not active`);
-  }
-  // The agent of the new release came up: that is what is asked of it here.
-  await context.slots.markGood();
-  // Before the journal: a report that is made twice has the same id, one that is not made is lost.
-  await reportSuccess(context, target);
-  await step(context, state, { kind: 'confirmed' });
-  context.onEvent('activated', target);
-  return {
-    result: target.direction === 'forward' ? 'updated' : 'rolled-back',
-    from: target.from,
-    ...fateOf(target),
-    ...{ bytesFetched: 0, reason: null, eligibleAt: null, nextCheckInSeconds: null },
-  };
+  const { decision, reason } = await ask(context, { running: active.release, state: 'staged' });
+  return decision?.decision === 'update' && isFor(decision, target) ? null : reason;
 }
 
 /** Tells the server at once; if that fails, the next check-in does. */
@@ -218,38 +249,4 @@ async function deliver(context: AgentContext): Promise<void> {
   } catch (error) {
     onEvent('report-waits', { reason: reasonOf(context, error) });
   }
-}
-
-async function fail(
-  context: AgentContext,
-  state: AgentState,
-  failed: { readonly target: Target; readonly stage: string; readonly error: ExpectedError },
-): Promise<void> {
-  const { target, stage, error } = failed;
-  const { now, onEvent } = context;
-  onEvent('failed', { ...target, stage, code: error.code, message: error.message });
-  // A network that fails, or a question without an answer, says nothing about the release: the next cycle tries again.
-  if (error.code === 'agent/unreachable' || stage === 'ask') return;
-  const { to, attempt } = target;
-  const failure = { to, attempt, stage, code: error.code, message: error.message.slice(0, 1000) };
-  await reportFailure(context, failed);
-  await step(context, state, { kind: 'failed', failure, nowMs: now().getTime() });
-}
-
-/** The reason in words, for failures that were foreseen; a bug, or being told to stop, is thrown on. */
-function reasonOf({ signal }: AgentContext, error: unknown): string {
-  if (!(error instanceof ExpectedError) || signal?.aborted === true) throw error;
-  return `${error.code}: ${error.message}`;
-}
-
-async function step(
-  { journal, onEvent }: AgentContext,
-  state: AgentState,
-  event: AgentEvent,
-): Promise<AgentState> {
-  const after = next(state, event);
-  if (after === state) return state;
-  await journal.write(after);
-  onEvent('state', { from: state.kind, to: after.kind });
-  return after;
 }

@@ -29,9 +29,27 @@ export type AgentErrorCode =
   | 'agent/not-permitted'
   /** The slots are not as the operation needs them. */
   | 'agent/slots'
+  /** The system does not boot although it is told to. */
+  | 'agent/reboot'
   /** There is not enough room on the disk. */
   | 'agent/full'
   /** The disk refuses or fails. */
   | 'agent/disk';
 
 export class AgentError extends ExpectedError<AgentErrorCode> {}
+
+/** The server is there, but takes no check-ins now. */
+export class ServerBusyError extends AgentError {
+  /** How long it asks to be left alone; null if it does not say. */
+  readonly retryAfterSeconds: number | null;
+
+  constructor(message: string, retryAfterSeconds: number | null) {
+    super('agent/unreachable', message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** What the server asked for, if that is what went wrong. */
+export function retryAfterOf(error: unknown): number | null {
+  return error instanceof ServerBusyError ? error.retryAfterSeconds : null;
+}

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readChecked, writeChecked } from './durable.ts';
-import { IDLE, stateSchema } from './machine.ts';
-import type { AgentState } from './machine.ts';
+import { IDLE, stateSchema } from './machine-state.ts';
+import type { AgentState } from './machine-state.ts';
 
 const pollSchema = z.object({ at: z.string(), result: z.string(), reason: z.string().nullable() });
 

@@ -1,124 +1,250 @@
-import { z } from 'zod';
+import { counted, mayTry } from './failures.ts';
+import { IDLE } from './machine-state.ts';
+import type { AgentState, Mishap, Target } from './machine-state.ts';
 
-const targetSchema = z.object({
-  /** Of this attempt, for ever: what is reported of it twice counts once. */
-  id: z.string(),
-  rolloutId: z.string(),
-  from: z.string(),
-  to: z.string(),
-  direction: z.enum(['forward', 'rollback']),
-  /** Of the rollout: one more each time that failed hosts are asked to try again. */
-  attempt: z.int().default(1),
-});
+/** What the slots and the system say when the agent starts. */
+export type Facts = {
+  /** The version that the host runs. */
+  readonly running: string;
+  /** The version that the next boot takes if it can. */
+  readonly nextToBoot: string;
+  /** Whether the boot loader tried the other slot as often as it was allowed to, in vain. */
+  readonly isTriedInVain: boolean;
+  /** Another one after each boot of the system. */
+  readonly bootId: string;
+};
 
-/** What the agent is about to do: from which release to which, and by whose order. */
-export type Target = z.infer<typeof targetSchema>;
-
-const failureSchema = z.object({
-  to: z.string(),
-  /** Of the rollout, when it failed. */
-  attempt: z.int().default(1),
-  stage: z.string(),
-  code: z.string(),
-  message: z.string(),
-  /** Failures of this release in a row. */
-  count: z.int(),
-  /** Not before this time, in ms since the epoch, the release is tried again. */
-  retryAtMs: z.int(),
-});
-export type Failure = z.infer<typeof failureSchema>;
-
-export const stateSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('idle'), failure: failureSchema.nullable() }),
-  /** The inactive slot is being written. */
-  z.object({
-    kind: z.literal('available'),
-    target: targetSchema,
-    failure: failureSchema.nullable(),
-  }),
-  /** The inactive slot holds the release, sealed; the last question is open. */
-  z.object({ kind: z.literal('staged'), target: targetSchema }),
-  /** The last question was answered; the slot is being made active, or is. */
-  z.object({ kind: z.literal('confirming'), target: targetSchema }),
-]);
-
-/** Where the agent stands between two steps; kept in the journal, so that it goes on there after any interruption. */
-export type AgentState = z.infer<typeof stateSchema>;
+/** When something failed, and chance (0 <= random < 1) for when it is tried again. */
+type Moment = { readonly nowMs: number; readonly random: number };
 
 export type AgentEvent =
-  | { readonly kind: 'offered'; readonly target: Target }
+  | (Moment & { readonly kind: 'started'; readonly facts: Facts })
+  | { readonly kind: 'offered'; readonly target: Target; readonly nowMs: number }
   | { readonly kind: 'sealed' }
-  | { readonly kind: 'allowed' }
-  /** The agent was started, and the host runs this version. */
-  | { readonly kind: 'started'; readonly running: string }
-  | { readonly kind: 'confirmed' }
-  | {
-      readonly kind: 'failed';
-      readonly failure: Omit<Failure, 'count' | 'retryAtMs'>;
-      readonly nowMs: number;
-    };
+  | { readonly kind: 'allowed'; readonly bootId: string }
+  /** The slot is the next to boot, durably; unless `needsReboot` the host runs it from now on. */
+  | { readonly kind: 'activated'; readonly needsReboot: boolean }
+  | { readonly kind: 'reboot-permitted' }
+  | { readonly kind: 'healthy' }
+  | { readonly kind: 'unhealthy'; readonly mishap: Mishap }
+  | { readonly kind: 'marked-good' }
+  /** The slot of before is the next to boot again, durably; unless `needsReboot` the host runs it from now on. */
+  | (Moment & { readonly kind: 'deactivated'; readonly needsReboot: boolean })
+  /** Somebody wants the host to stay where it is. */
+  | { readonly kind: 'cancelled' }
+  | (Moment & { readonly kind: 'failed'; readonly mishap: Mishap })
+  /** The outcome is in the queue of reports, durably. */
+  | { readonly kind: 'reported' };
 
-const FIRST_RETRY_MS = 10_000;
-const LONGEST_RETRY_MS = 24 * 3_600_000;
+/** What is to be done now. It may be interrupted anywhere and is done again then: doing it twice is doing it once. */
+export type Effect =
+  /** Write the inactive slot and seal it. */
+  | 'fill'
+  /** Ask once more whether the release may be activated. */
+  | 'ask'
+  /** Make the inactive slot the next to boot. */
+  | 'activate'
+  /** Boot as soon as windows, inhibitors and the reboot policy permit it. */
+  | 'await-reboot'
+  | 'reboot'
+  | 'check-health'
+  | 'mark-good'
+  /** Make the slot of before the next to boot. */
+  | 'deactivate'
+  /** Put the outcome into the queue of reports. */
+  | 'report';
 
-export const IDLE: AgentState = { kind: 'idle', failure: null };
+export type Step = { readonly state: AgentState; readonly effect: Effect | null };
 
-/** The state after an event. An event that makes no sense in a state leaves it as it is. */
-export function next(state: AgentState, event: AgentEvent): AgentState {
+/** Times that a host is told to boot a release that it then does not run, or to leave one that it runs still. */
+const MOST_REBOOTS = 3;
+
+type State<K extends AgentState['kind']> = Extract<AgentState, { readonly kind: K }>;
+
+/**
+ * The state after an event, and what is to be done then. An event that makes no sense in a state changes nothing. The state
+ * is made durable before its effects are begun, so that the journal is always one step ahead.
+ */
+export function next(state: AgentState, event: AgentEvent): Step {
   switch (event.kind) {
-    case 'offered':
-      return state.kind === 'confirming'
-        ? state
-        : { kind: 'available', target: event.target, failure: failureOf(state) };
-    case 'sealed':
-      return state.kind === 'available' ? { kind: 'staged', target: state.target } : state;
-    case 'allowed':
-      return state.kind === 'staged' ? { kind: 'confirming', target: state.target } : state;
     case 'started':
-      return afterStart(state, event.running);
-    case 'confirmed':
-      return state.kind === 'confirming' ? IDLE : state;
+      return afterStart(state, event);
+    case 'offered':
+      return isOpen(state) && mayTry(state, event.target, event.nowMs)
+        ? taken(state, event.target)
+        : to(state);
+    case 'sealed':
+      return state.kind === 'available' ? to({ ...state, kind: 'staged' }, 'ask') : to(state);
+    case 'allowed':
+      return state.kind === 'staged'
+        ? to({ ...state, kind: 'ready', bootId: event.bootId }, 'activate')
+        : to(state);
+    case 'activated':
+      if (state.kind !== 'ready') return to(state);
+      return event.needsReboot ? to(state, 'await-reboot') : onTrial(state);
+    case 'reboot-permitted':
+      return state.kind === 'ready'
+        ? to({ ...state, kind: 'rebooting', reboots: state.reboots + 1 }, 'reboot')
+        : to(state);
+    case 'healthy':
+      return state.kind === 'confirming' ? to(state, 'mark-good') : to(state);
+    case 'unhealthy':
+      return state.kind === 'confirming' ? givenUp(state, event.mishap) : to(state);
+    case 'marked-good':
+      return state.kind === 'confirming' ? confirmed(state) : to(state);
+    case 'deactivated':
+      return afterDeactivation(state, event);
+    case 'cancelled':
+      return afterCancel(state);
     case 'failed':
-      return { kind: 'idle', failure: counted(failureOf(state), event) };
+      return isBeforeBoot(state) ? failed(state, event) : to(state);
+    case 'reported':
+      return 'outcome' in state ? to({ ...state, outcome: null }) : to(state);
   }
 }
 
-/** A half-written slot proves nothing, a sealed one does, and where the host runs the target the flip took place. */
-function afterStart(state: AgentState, running: string): AgentState {
+function to(state: AgentState, effect: Effect | null = null): Step {
+  return { state, effect };
+}
+
+/** A release can be taken on: nothing is under way that cannot be dropped. */
+function isOpen(state: AgentState): boolean {
+  return (
+    state.kind === 'idle' ||
+    state.kind === 'available' ||
+    state.kind === 'staged' ||
+    (state.kind === 'fallen-back' && state.isBack)
+  );
+}
+
+function isBeforeBoot(state: AgentState): state is State<'available' | 'staged' | 'ready'> {
+  return state.kind === 'available' || state.kind === 'staged' || state.kind === 'ready';
+}
+
+/** An attempt that is taken on again has the reboots behind it that it had. */
+function taken(state: AgentState, target: Target): Step {
+  const isSame = state.kind === 'staged' && state.target.id === target.id;
+  const reboots = isSame ? state.reboots : 0;
+  return to({ kind: 'available', target, failure: state.failure, reboots }, 'fill');
+}
+
+function onTrial({ target, failure, reboots }: State<'ready' | 'rebooting'>): Step {
+  return to({ kind: 'confirming', target, failure, reboots }, 'check-health');
+}
+
+function confirmed({ target }: State<'confirming'>): Step {
+  return to({ kind: 'idle', failure: null, outcome: { target, mishap: null } }, 'report');
+}
+
+function givenUp({ target, failure }: State<'confirming'>, mishap: Mishap): Step {
+  const state = { kind: 'fallen-back', target, failure, mishap, isBack: false } as const;
+  return to({ ...state, reboots: 0, outcome: null }, 'deactivate');
+}
+
+function failed(
+  { target, failure }: State<'available' | 'staged' | 'ready'>,
+  { mishap, ...moment }: Moment & { readonly mishap: Mishap },
+): Step {
+  const state = { kind: 'idle', failure: counted(failure, target, mishap, moment) } as const;
+  return to({ ...state, outcome: { target, mishap } }, 'report');
+}
+
+/** The host runs the release of before again, and the one that failed is remembered. */
+function back(
+  { target, failure }: Pick<State<'fallen-back'>, 'target' | 'failure'>,
+  mishap: Mishap,
+  moment: Moment,
+): Step {
+  const state = { kind: 'fallen-back', target, mishap, isBack: true, reboots: 0 } as const;
+  const outcome = { target, mishap };
+  return to({ ...state, failure: counted(failure, target, mishap, moment), outcome }, 'report');
+}
+
+/** A half-written slot proves nothing, a sealed one does, and what the host runs tells how far a boot got. */
+function afterStart(
+  state: AgentState,
+  { facts, ...moment }: Moment & { readonly facts: Facts },
+): Step {
+  const { running } = facts;
   switch (state.kind) {
     case 'idle':
-      return state;
+      return state.outcome === null ? to(state) : to(state, 'report');
     case 'available':
-      return { kind: 'idle', failure: state.failure };
+      return to({ ...IDLE, failure: state.failure });
     case 'staged':
-      return running === state.target.from ? state : IDLE;
+      return running === state.target.from ? to(state) : to({ ...IDLE, failure: state.failure });
+    case 'ready':
+    case 'rebooting':
+      return afterBoot(state, facts, moment);
     case 'confirming':
-      if (running === state.target.to) return state;
-      // Killed between the permission and the flip: the question is asked again.
-      return running === state.target.from ? { kind: 'staged', target: state.target } : IDLE;
+      if (running === state.target.to) return to(state, 'check-health');
+      return running === state.target.from
+        ? back(
+            state,
+            mishapOf(
+              'agent/fell-back',
+              `${running} was booted before ${state.target.to} was confirmed`,
+            ),
+            moment,
+          )
+        : to({ ...IDLE, failure: state.failure });
+    case 'fallen-back':
+      return afterFall(state, facts, moment);
   }
 }
 
-/** False while a release that failed here must wait; a later attempt of its rollout ends the wait. */
-export function mayTry(
+function afterBoot(state: State<'ready' | 'rebooting'>, facts: Facts, moment: Moment): Step {
+  const { target, failure, reboots } = state;
+  if (facts.running === target.to) return onTrial(state);
+  if (facts.running !== target.from) return to({ ...IDLE, failure });
+  if (facts.isTriedInVain) {
+    const message = `the boot loader tried ${target.to} as often as it may`;
+    return back(state, mishapOf('agent/not-booted', message), moment);
+  }
+  if (facts.bootId === state.bootId && facts.nextToBoot === target.to) {
+    return state.kind === 'ready' ? to(state, 'await-reboot') : to(state);
+  }
+  if (reboots >= MOST_REBOOTS) {
+    const message = `the host was told ${reboots} times to boot ${target.to}, and boots ${target.from}`;
+    const mishap = mishapOf('agent/not-booted', message);
+    return givenUp({ kind: 'confirming', target, failure, reboots }, mishap);
+  }
+  // Killed between the permission and the flip, or somebody took it back: the question is asked again.
+  return facts.nextToBoot === target.to
+    ? to({ ...state, kind: 'ready', bootId: facts.bootId }, 'await-reboot')
+    : to({ kind: 'staged', target, failure, reboots });
+}
+
+function afterFall(state: State<'fallen-back'>, { running }: Facts, moment: Moment): Step {
+  const { target, mishap } = state;
+  if (state.isBack) return state.outcome === null ? to(state) : to(state, 'report');
+  if (running === target.to || running === target.from) return to(state, 'deactivate');
+  return back(state, mishap, moment);
+}
+
+function afterDeactivation(
   state: AgentState,
-  { to, attempt }: Pick<Target, 'to' | 'attempt'>,
-  nowMs: number,
-): boolean {
-  const failure = failureOf(state);
-  if (failure === null || failure.to !== to) return true;
-  return attempt > failure.attempt || nowMs >= failure.retryAtMs;
+  { needsReboot, ...moment }: Moment & { readonly needsReboot: boolean },
+): Step {
+  if (state.kind === 'ready') {
+    const { target, failure, reboots } = state;
+    return to({ kind: 'staged', target, failure, reboots });
+  }
+  if (state.kind !== 'fallen-back' || state.isBack) return to(state);
+  if (!needsReboot) return back(state, state.mishap, moment);
+  return state.reboots < MOST_REBOOTS
+    ? to({ ...state, reboots: state.reboots + 1 }, 'reboot')
+    : to(state);
 }
 
-function failureOf(state: AgentState): Failure | null {
-  return state.kind === 'idle' || state.kind === 'available' ? state.failure : null;
+/** What was written stays in the slot, sealed: the same release is there at once when it is wanted again. */
+function afterCancel(state: AgentState): Step {
+  if (state.kind === 'available' || state.kind === 'staged') {
+    return to({ ...IDLE, failure: state.failure });
+  }
+  return state.kind === 'ready' ? to(state, 'deactivate') : to(state);
 }
 
-function counted(
-  before: Failure | null,
-  { failure, nowMs }: Extract<AgentEvent, { kind: 'failed' }>,
-): Failure {
-  const count = before?.to === failure.to ? before.count + 1 : 1;
-  const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (count - 1));
-  return { ...failure, count, retryAtMs: nowMs + waitMs };
+function mishapOf(code: string, message: string): Mishap {
+  return { stage: 'boot', code, message };
 }

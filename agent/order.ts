@@ -6,7 +6,7 @@ import type { Release } from '../core/release.ts';
 import { MANIFEST_TARGET } from '../core/tuf/names.ts';
 import { checkIn } from './check-in.ts';
 import type { AgentContext } from './context.ts';
-import { AgentError } from './errors.ts';
+import { AgentError, retryAfterOf } from './errors.ts';
 import { decisionFor } from './permission.ts';
 import type { Hint } from './permission.ts';
 import { refresh } from './refresh.ts';
@@ -25,6 +25,8 @@ export type Order = {
   readonly eligibleAt: string | null;
   readonly reason: string;
   readonly nextCheckInSeconds: number | null;
+  /** What a server asked for that took no check-in; null if it did not. */
+  readonly retryAfterSeconds: number | null;
   /** Null when nothing needed to be looked up. */
   readonly repository: VerifiedRepository | null;
 };
@@ -34,6 +36,7 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
   const { config, onEvent } = context;
   const host = { ...config.host, version: question.running.version };
   let answer: CheckInAnswer | null = null;
+  let retryAfterSeconds: number | null = null;
   if (config.server !== null) {
     try {
       answer = await askServer(context, question);
@@ -41,6 +44,7 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
       const isAway = error instanceof AgentError && error.code === 'agent/unreachable';
       if (!isAway || config.server.fallback === 'stay') throw error;
       onEvent('server-away', { reason: error.message });
+      retryAfterSeconds = retryAfterOf(error);
     }
   }
   const nextCheckInSeconds = answer?.nextCheckInSeconds ?? null;
@@ -48,7 +52,7 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
     const { reason, eligibleAt = null } = answer;
     return {
       ...{ decision: null, refused: null, repository: null },
-      ...{ reason, eligibleAt, nextCheckInSeconds },
+      ...{ reason, eligibleAt, nextCheckInSeconds, retryAfterSeconds },
     };
   }
   const repository = await refresh(context);
@@ -76,6 +80,7 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
         ? formatInstant(decision.eligibleAt)
         : null,
     nextCheckInSeconds,
+    retryAfterSeconds,
     repository,
   };
 }
@@ -88,7 +93,7 @@ function reasonOf(decision: Decision | null): string {
 
 /** One check-in; the reports that it brings are forgotten once they are acknowledged. */
 export async function askServer(
-  { config, reports, signal, onEvent }: AgentContext,
+  { config, reports, now, signal, onEvent }: AgentContext,
   { running, state }: Question,
 ): Promise<CheckInAnswer> {
   const { id, variant, arch, seed, group, labels } = config.host;
@@ -103,7 +108,7 @@ export async function askServer(
     state,
     ...(pending.length === 0 ? {} : { reports: [...pending] }),
   };
-  const answer = await checkIn(config.server?.url ?? '', request, signal);
+  const answer = await checkIn(config.server?.url ?? '', request, { now, signal });
   await reports.acknowledge(pending);
   return answer;
 }

@@ -1,34 +1,55 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ExpectedError } from '../core/errors.ts';
 import type { AgentContext } from './context.ts';
+import { WAITING } from './backoff.ts';
+import type { Waiting } from './backoff.ts';
 import { runCycle } from './cycle.ts';
+import type { CycleResult } from './cycle.ts';
 
 const FIRST_BACKOFF_MS = 5000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
 
 /** Cycle after cycle until `signal` is aborted. A cycle that fails is followed by a longer and longer wait. */
-export async function runForever(context: AgentContext): Promise<void> {
-  const { signal, onEvent } = context;
-  const isStopped = () => signal?.aborted === true;
+export async function runForever(
+  context: AgentContext,
+  { pause, random }: Waiting = WAITING,
+): Promise<void> {
+  const { signal = new AbortController().signal, config, onEvent } = context;
   let failures = 0;
-  while (!isStopped()) {
+  while (!signal.aborted) {
     let waitMs: number;
     try {
       const result = await runCycle(context);
       failures = result.result === 'failed' ? failures + 1 : 0;
-      waitMs =
-        failures > 0
-          ? backoffMs(failures)
-          : waitMsAfter(result.nextCheckInSeconds, context.config.pollMs);
+      waitMs = nextWaitMs(result, { failures, pollMs: config.pollMs }, random);
     } catch (error) {
-      if (isStopped()) return;
+      if (isStopped(signal)) return;
       if (!(error instanceof ExpectedError)) throw error;
       failures += 1;
       onEvent('cycle-failed', { code: error.code, message: error.message });
-      waitMs = backoffMs(failures);
+      waitMs = backoffMs(failures, random);
     }
-    await sleep(waitMs, null, signal === undefined ? {} : { signal }).catch(() => {});
+    // Who is stopped while it waits has nothing to end.
+    await pause(waitMs, signal).catch(() => {});
   }
+}
+
+function isStopped({ aborted }: AbortSignal): boolean {
+  return aborted;
+}
+
+/** Until the next cycle: as the server said, else by the agent's own pace; never before the end of a `Retry-After`. */
+export function nextWaitMs(
+  {
+    nextCheckInSeconds,
+    retryAfterSeconds,
+  }: Pick<CycleResult, 'nextCheckInSeconds' | 'retryAfterSeconds'>,
+  { failures, pollMs }: { readonly failures: number; readonly pollMs: number },
+  random: () => number = Math.random,
+): number {
+  const ownMs =
+    failures > 0 ? backoffMs(failures, random) : waitMsAfter(nextCheckInSeconds, pollMs, random);
+  // Jittered upwards alone, in case every host was told the same.
+  return Math.max(ownMs, (retryAfterSeconds ?? 0) * 1000 * (1 + random() * 0.2));
 }
 
 /** The server's word counts, jittered by a tenth so that a fleet does not march in step. */

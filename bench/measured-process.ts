@@ -20,7 +20,17 @@ export async function measureTidegate(
   argv: readonly string[],
   env: Env = {},
 ): Promise<Measured> {
-  const { ms: wholeMs, stdout } = await measure(cwd, process.execPath, [CHILD, ...argv], env);
+  return measureChild(cwd, CHILD, argv, env);
+}
+
+/** Runs a script that prints `ms` and `peakRssMiB` as JSON; throws unless it exits with 0. */
+export async function measureChild(
+  cwd: string,
+  script: string,
+  argv: readonly string[],
+  env: Env = {},
+): Promise<Measured> {
+  const { ms: wholeMs, stdout } = await measure(cwd, process.execPath, [script, ...argv], env);
   return { ...measuredSchema.parse(JSON.parse(stdout)), wholeMs };
 }
 

@@ -44,6 +44,7 @@ import { repoLintCommand } from '../repo-tools/commands/repo-lint.ts';
 import { repoStatusCommand } from '../repo-tools/commands/repo-status.ts';
 import { repoVerifyCommand } from '../repo-tools/commands/repo-verify.ts';
 import { groupListCommand } from '../repo-tools/commands/group-list.ts';
+import { groupShowCommand } from '../repo-tools/commands/group-show.ts';
 import { rolloutApplyCommand } from '../repo-tools/commands/rollout-apply.ts';
 import { rolloutChangeCommand } from '../repo-tools/commands/rollout-change.ts';
 import { rolloutListCommand } from '../repo-tools/commands/rollout-list.ts';
@@ -129,7 +130,10 @@ function buildProgram(io: Io): Command {
     hostListCommand(io),
     hostShowCommand(io),
   ]);
-  group(program, 'group', 'groups of hosts with rules of their own', [groupListCommand(io)]);
+  group(program, 'group', 'groups of hosts with rules of their own', [
+    groupListCommand(io),
+    groupShowCommand(io),
+  ]);
   program.addCommand(serveCommand(io));
   group(program, 'state', 'what a server knows of hosts, reports and verbs', [
     stateExportCommand(io),

@@ -78,10 +78,12 @@ function compileUpdates(rollouts: readonly Rollout[], now: Date): readonly Compi
 /** The entries of one variant and arch. A paused or withdrawn release is left out, yet still counts for `max_version`. */
 function compileGroup(current: readonly Rollout[], now: Date): readonly CompiledUpdate[] {
   const listed = current.filter(isMoving).filter((rollout) => isListed(rollout, now));
-  const sentBack = current.filter(({ sentBackTo }) => sentBackTo !== null);
   const kept = current.filter(({ sentBackTo }) => sentBackTo === null);
-  const ways = sentBack.flatMap(({ sentBackTo }) => (sentBackTo === null ? [] : [sentBackTo]));
-  const maxVersion = [...kept.map(({ release }) => release), ...ways]
+  // Above max_version updog takes whatever is listed: a way back that is paused must not lower it.
+  const maxVersion = current
+    .map((rollout) =>
+      isMoving(rollout) ? (rollout.sentBackTo ?? rollout.release) : rollout.release,
+    )
     .map(({ version }) => version)
     .toSorted(compareVersions)
     .at(-1);
@@ -99,7 +101,12 @@ function compileGroup(current: readonly Rollout[], now: Date): readonly Compiled
       const isThere = kept.some((other) => isSameRelease(other.release, sentBackTo));
       return isThere ? [] : [listedUpdate(rollout, sentBackTo, { maxVersion, now })];
     });
+  const leaving = current.filter(({ release }) => compareVersions(release.version, maxVersion) > 0);
+  // Nor does it know where its release lets it go: what some of those who go back may not take is left out for all.
+  const isForAll = ({ version }: CompiledUpdate) =>
+    leaving.every(({ release }) => release.rollbackTo.includes(version));
   return [...entries, ...dedupe(opened)]
+    .filter(isForAll)
     .filter(({ images }) => ['boot', 'root', 'hash'].every((name) => name in images))
     .toSorted((a, b) => compareVersions(a.version, b.version));
 }

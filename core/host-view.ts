@@ -54,6 +54,7 @@ export const hostPageSchema = z.object({
   hosts: z.array(hostViewSchema),
   next: z.string().nullable(),
 });
+export type HostPage = z.infer<typeof hostPageSchema>;
 
 /** Body of `GET /api/v1/hosts/{id}`: what is known of a host, and what it would be told now. */
 export const hostAnswerSchema = z.object({

@@ -34,6 +34,10 @@ export const rollBackRequestSchema = z.strictObject({
 });
 export type RollBackRequest = z.infer<typeof rollBackRequestSchema>;
 
+/** Body of `POST /api/v1/rollouts/{id}/roll-back/impact`, which changes nothing. */
+export const rollBackImpactRequestSchema = rollBackRequestSchema.pick({ to: true, policy: true });
+export type RollBackImpactRequest = z.infer<typeof rollBackImpactRequestSchema>;
+
 /** Body of `PUT /api/v1/fleet`: all rules, as the file spells them. */
 export const applyFleetRequestSchema = z.strictObject({
   requestId,

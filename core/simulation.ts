@@ -1,24 +1,32 @@
 import TinyQueue from 'tinyqueue';
-import { decide } from './decide.ts';
-import type { Decision, Host } from './decide.ts';
-import { NO_RULES } from './fleet/rules.ts';
-import { judge, reasonOf } from './judge.ts';
-import type { Counters, ReleaseRef, Rollout } from './rollout.ts';
+import { decideAmong } from './decide.ts';
+import type { Decision } from './decide.ts';
+import { NOT_COUNTED } from './fleet/limit.ts';
+import type { LeaseCount } from './fleet/limit.ts';
+import type { FleetRules, Member } from './fleet/rules.ts';
+import type { ReleaseRef, Rollout } from './rollout.ts';
+import { SimulatedCounts } from './simulated-counts.ts';
+import type { GroupResult, GroupStandings, LargestStep, Standings } from './simulated-counts.ts';
 import { SimulatedHosts } from './simulated-hosts.ts';
-import { closedGate, gateAt, instantOf, lacksApproval, letThroughAt } from './tide.ts';
-import { applyVerb } from './verb.ts';
-import type { Verb } from './verb.ts';
-import { EVERYONE_AT_ONCE } from './wave.ts';
+import type { SimulatedHost } from './simulated-hosts.ts';
+import { SimulatedLeases } from './simulated-leases.ts';
+import { SimulatedRollout } from './simulated-rollout.ts';
+import { letThroughAt } from './tide.ts';
 
 export type SimulationOptions = {
   /** Fresh from its start, whose time is the beginning of the simulation. */
   readonly rollout: Rollout;
-  /** Each runs an older release at the beginning. */
-  readonly hosts: readonly Pick<Host, 'id' | 'seed' | 'version'>[];
+  /** Of the platform of the release. */
+  readonly hosts: readonly SimulatedHost[];
+  readonly rules: FleetRules;
+  /** Hosts of other platforms, which count where a limit is a share of its hosts. */
+  readonly neighbours: readonly Member[];
   /** How often a host polls, at a phase of its own. */
   readonly pollMs: number;
   /** From the answer of a poll to the report of its outcome. */
   readonly installMs: number;
+  /** How long a host that never reports holds its leases. */
+  readonly leaseMs: number;
   /** Shares from 0 to 1 of the hosts that report a failure, and that never report. */
   readonly failing: number;
   readonly silent: number;
@@ -34,11 +42,13 @@ export type SimulationOptions = {
 };
 
 /** How it stood at a moment. `atMs` counts from the start. */
-export type Sample = Omit<Counters, 'successes' | 'failures'> & {
+export type Sample = Standings & {
   readonly atMs: number;
   /** 0..2048; of a rollout that sends hosts back, how many seeds were let go. */
   readonly tide: number;
   readonly state: Rollout['state'];
+  /** Empty where the fleet has no groups. */
+  readonly groups: readonly GroupStandings[];
 };
 
 export type Simulation = {
@@ -47,19 +57,25 @@ export type Simulation = {
   readonly rollout: Rollout;
   /** When nothing was left to happen, or the limit. */
   readonly endedAtMs: number;
-  /** The most hosts that became eligible in one millisecond, and when. */
-  readonly largestStep: { readonly hosts: number; readonly atMs: number };
+  readonly largestStep: LargestStep;
   /** Hosts that went back to the older release. */
   readonly sentBack: number;
+  /** How many hosts wait at the end, or need nothing, by the reason that they are told. */
+  readonly held: Readonly<Record<string, number>>;
+  /** Empty where the fleet has no groups. */
+  readonly groups: readonly GroupResult[];
 };
 
-type Event = { readonly atMs: number } & (
-  | { readonly kind: 'poll'; readonly host: number }
-  | { readonly kind: 'outcome'; readonly host: number; readonly isGood: boolean }
-  | { readonly kind: 'overdue'; readonly host: number }
-  | { readonly kind: 'gate' }
-  | { readonly kind: 'approve'; readonly opening: number }
-);
+type Event = { readonly atMs: number } &
+  /** A host that waited for a lease is `called` when one is free. */
+  (
+    | { readonly kind: 'poll' | 'called'; readonly host: number }
+    | { readonly kind: 'returned' | 'lease-end'; readonly host: number }
+    | { readonly kind: 'outcome'; readonly host: number; readonly isGood: boolean }
+    | { readonly kind: 'overdue'; readonly host: number }
+    | { readonly kind: 'gate' }
+    | { readonly kind: 'approve'; readonly opening: number }
+  );
 
 /**
  * A rollout in virtual time, decided by the functions that decide for real hosts. A host is only asked when the answer can
@@ -75,22 +91,19 @@ class Run {
   readonly #beginMs: number;
   readonly #queue = new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs);
   readonly #hosts: SimulatedHosts;
-  /** How many hosts became eligible in which millisecond. */
-  readonly #steps = new Map<number, number>();
-  readonly #counters = {
-    ...{ offered: 0, updated: 0, failed: 0, overdue: 0 },
-    ...{ successes: 0, failures: 0 },
-  };
+  readonly #leases: SimulatedLeases;
+  readonly #counts: SimulatedCounts;
   readonly #samples: Sample[] = [];
-  #rollout: Rollout;
-  #sentBack = 0;
+  readonly #rollout: SimulatedRollout;
 
   constructor(options: SimulationOptions) {
-    const { hosts, rollout, pollMs, random } = options;
+    const { hosts, rules, neighbours, rollout, wayBack, pollMs, random } = options;
     this.#options = options;
-    this.#rollout = rollout;
+    this.#rollout = new SimulatedRollout(rollout, wayBack);
     this.#beginMs = rollout.runningSince?.getTime() ?? 0;
     this.#hosts = new SimulatedHosts(hosts, pollMs, random);
+    this.#leases = new SimulatedLeases(this.#hosts, rules, neighbours);
+    this.#counts = new SimulatedCounts(this.#hosts, rules);
   }
 
   run(): Simulation {
@@ -104,14 +117,11 @@ class Run {
       this.#happen(event);
     }
     this.#sampleUntil(atMs + sampleMs);
-    const [first = [0, 0], ...others] = this.#steps;
-    const largest = others.reduce((most, one) => (one[1] > most[1] ? one : most), first);
+    this.#findHeld(atMs);
+    const { largestStep, sentBack, held, results: groups } = this.#counts;
     return {
-      samples: this.#samples,
-      rollout: this.#rollout,
-      endedAtMs: atMs,
-      largestStep: { atMs: largest[0], hosts: largest[1] },
-      sentBack: this.#sentBack,
+      ...{ samples: this.#samples, rollout: this.#rollout.current, endedAtMs: atMs },
+      ...{ largestStep, sentBack, held, groups },
     };
   }
 
@@ -121,8 +131,21 @@ class Run {
       case 'poll':
         this.#poll(event.host, atMs);
         return;
+      case 'called':
+        this.#poll(event.host, atMs);
+        this.#call(this.#leases.answered(event.host, atMs), atMs);
+        return;
       case 'outcome':
         this.#settle(event.host, event.isGood ? 'updated' : 'failed', atMs);
+        this.#free(event.host, atMs);
+        return;
+      case 'returned':
+        this.#hosts.stand(event.host, 'returned');
+        this.#counts.sendBack(event.host);
+        this.#free(event.host, atMs);
+        return;
+      case 'lease-end':
+        this.#free(event.host, atMs);
         return;
       case 'overdue':
         this.#settle(event.host, 'overdue', atMs);
@@ -131,63 +154,73 @@ class Run {
         this.#judge(atMs);
         return;
       case 'approve':
-        this.#approve(event.opening, atMs);
+        if (this.#rollout.approve(event.opening, this.#dateOf(atMs))) this.#askEveryone(atMs);
     }
-  }
-
-  #approve(opening: number, atMs: number): void {
-    const gate = gateAt(this.#rollout, this.#dateOf(atMs));
-    if (gate?.index !== opening || !lacksApproval(this.#rollout, gate)) return;
-    this.#apply({ kind: 'approve', ...this.#origin('approve', 'operator', atMs) }, atMs);
   }
 
   /** Whoever may still start, or has to go back, learns when. */
   #askEveryone(atMs: number): void {
     for (const host of this.#hosts.indexes) this.#ask(host, atMs);
-    const gate = closedGate(this.#rollout);
-    const { runningSince } = this.#rollout;
-    if (gate === null || runningSince === null) return;
-    const reachedMs = instantOf({ ...this.#rollout, runningSince }, gate.atMs).getTime();
-    const gateMs = Math.max(atMs, reachedMs - this.#beginMs);
+    const gate = this.#rollout.gateAhead();
+    if (gate === null) return;
+    const gateMs = Math.max(atMs, gate.reachedAt.getTime() - this.#beginMs);
     this.#queue.push({ atMs: gateMs, kind: 'gate' });
     const { approveAfterMs } = this.#options;
-    if (approveAfterMs !== null && lacksApproval(this.#rollout, gate)) {
+    if (approveAfterMs !== null && gate.lacksApproval) {
       this.#queue.push({ atMs: gateMs + approveAfterMs, kind: 'approve', opening: gate.index });
     }
   }
 
   #ask(host: number, atMs: number): void {
     if (!this.#asks(host)) return;
-    const decision = this.#decide(host, atMs);
+    // A lease that is out now will be free some time: what time decides is asked here.
+    const decision = this.#decide(host, atMs, NOT_COUNTED);
     const eligibleMs =
       decision.decision === 'update'
         ? atMs
         : decision.eligibleAt === null
           ? Number.NaN
           : decision.eligibleAt.getTime() - this.#beginMs;
-    if (!this.#hosts.setEligible(host, eligibleMs) || Number.isNaN(eligibleMs)) return;
+    if (!this.#hosts.setEligible(host, eligibleMs)) return;
+    this.#leases.leave(host);
+    if (Number.isNaN(eligibleMs)) return;
     this.#queue.push({ atMs: this.#hosts.nextPoll(host, eligibleMs), kind: 'poll', host });
   }
 
   #poll(host: number, atMs: number): void {
     if (!this.#asks(host)) return;
-    const decision = this.#decide(host, atMs);
+    const decision = this.#decide(host, atMs, this.#leases.count);
     if (decision.decision === 'stay') {
-      this.#ask(host, atMs);
-    } else if (decision.direction === 'rollback') {
-      this.#sentBack += 1;
-      this.#hosts.stand(host, 'returned');
+      if (decision.reason === 'concurrency') this.#leases.wait(host);
+      else this.#ask(host, atMs);
+      return;
+    }
+    this.#leases.take(host);
+    if (decision.direction === 'rollback') {
+      this.#hosts.stand(host, 'returning');
+      const { installMs } = this.#options;
+      this.#queue.push({ atMs: atMs + installMs, kind: 'returned', host });
     } else {
-      const eligibleMs = this.#hosts.eligibleOf(host);
-      this.#steps.set(eligibleMs, (this.#steps.get(eligibleMs) ?? 0) + 1);
+      this.#counts.offer(host, this.#hosts.eligibleOf(host));
       this.#install(host, atMs);
     }
   }
 
+  #free(host: number, atMs: number): void {
+    this.#call(this.#leases.free(host, atMs), atMs);
+  }
+
+  /** They poll when their time comes, and are eligible from now on. */
+  #call(hosts: readonly number[], atMs: number): void {
+    for (const host of hosts) {
+      this.#hosts.setEligible(host, atMs);
+      this.#queue.push({ atMs: this.#hosts.nextPoll(host, atMs), kind: 'called', host });
+    }
+  }
+
   #install(host: number, atMs: number): void {
-    const { installMs, failing, silent, random } = this.#options;
-    const { outcomeWithinMs } = this.#rollout.policy;
-    this.#counters.offered += 1;
+    const { installMs, leaseMs, failing, silent, random } = this.#options;
+    const { outcomeWithinMs } = this.#rollout.current.policy;
     const chance = random();
     if (chance < failing || chance < 1 - silent) {
       this.#hosts.stand(host, 'busy');
@@ -196,52 +229,22 @@ class Run {
       return;
     }
     this.#hosts.stand(host, 'silent');
+    if (this.#leases.isBounded(host)) {
+      this.#queue.push({ atMs: atMs + leaseMs, kind: 'lease-end', host });
+    }
     if (outcomeWithinMs === null) return;
     this.#queue.push({ atMs: atMs + outcomeWithinMs, kind: 'overdue', host });
   }
 
   #settle(host: number, standing: 'updated' | 'failed' | 'overdue', atMs: number): void {
     this.#hosts.stand(host, standing);
-    this.#counters.offered -= 1;
-    this.#counters[standing] += 1;
-    this.#counters[standing === 'updated' ? 'successes' : 'failures'] += 1;
+    this.#counts.settle(host, standing);
     this.#judge(atMs);
-    if (this.#rollout.sentBackTo !== null) this.#ask(host, atMs);
+    if (this.#rollout.current.sentBackTo !== null) this.#ask(host, atMs);
   }
 
   #judge(atMs: number): void {
-    const evidence = { ...this.#counters };
-    const judgement = judge(this.#rollout, evidence, this.#dateOf(atMs));
-    if (judgement === null) return;
-    const reason = reasonOf(this.#rollout, judgement, evidence);
-    const origin = { ...this.#origin(judgement.kind, 'server', atMs), reason };
-    switch (judgement.kind) {
-      case 'halt':
-        this.#apply({ ...origin, kind: 'halt', evidence }, atMs);
-        break;
-      case 'pass-gate':
-        this.#apply({ ...origin, kind: 'pass-gate', opening: judgement.opening, evidence }, atMs);
-        break;
-      case 'roll-back': {
-        const { wayBack: to } = this.#options;
-        if (to === null) return;
-        this.#apply({ ...origin, kind: 'roll-back', to, policy: EVERYONE_AT_ONCE }, atMs);
-      }
-    }
-    this.#judge(atMs);
-  }
-
-  #apply(verb: Verb, atMs: number): void {
-    const [after] = applyVerb([this.#rollout], verb);
-    if (after === undefined) return;
-    this.#rollout = after;
-    this.#askEveryone(atMs);
-  }
-
-  #origin(kind: string, by: string, atMs: number) {
-    const { id, history } = this.#rollout;
-    const verbId = `${id}-${kind}-${history.length}`;
-    return { id: verbId, rolloutId: id, at: this.#dateOf(atMs), by, reason: null };
+    if (this.#rollout.judge(this.#counts.evidence, this.#dateOf(atMs))) this.#askEveryone(atMs);
   }
 
   /** Of the others none will poll for something new. */
@@ -250,19 +253,33 @@ class Run {
     return standing === 'idle' || standing === 'updated';
   }
 
-  #decide(host: number, atMs: number): Decision {
-    const { variant, arch, version } = this.#rollout.release;
+  #decide(host: number, atMs: number, leases: LeaseCount): Decision {
+    const { variant, arch, version } = this.#rollout.current.release;
     const self = { ...this.#hosts.describe(host, version), variant, arch };
-    return decide(self, { rollouts: [this.#rollout], rules: NO_RULES }, this.#dateOf(atMs));
+    const { rules } = this.#options;
+    return decideAmong(
+      self,
+      { rollouts: [this.#rollout.current], rules, leases },
+      this.#dateOf(atMs),
+    );
+  }
+
+  #findHeld(atMs: number): void {
+    for (const host of this.#hosts.indexes) {
+      if (this.#hosts.standingOf(host) !== 'idle') continue;
+      const decision = this.#decide(host, atMs, this.#leases.count);
+      // Who is let through has not polled yet.
+      this.#counts.hold(host, decision.decision === 'stay' ? decision.reason : 'let-through');
+    }
   }
 
   #sampleUntil(endMs: number): void {
     const { sampleMs } = this.#options;
     for (let atMs = this.#samples.length * sampleMs; atMs < endMs; atMs += sampleMs) {
-      const { offered, updated, failed, overdue } = this.#counters;
-      const tide = letThroughAt(this.#rollout, this.#dateOf(atMs));
-      const { state } = this.#rollout;
-      this.#samples.push({ atMs, tide, state, offered, updated, failed, overdue });
+      const tide = letThroughAt(this.#rollout.current, this.#dateOf(atMs));
+      const { state } = this.#rollout.current;
+      const { standings, groups } = this.#counts;
+      this.#samples.push({ atMs, tide, state, ...standings, groups });
     }
   }
 

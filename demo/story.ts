@@ -146,5 +146,6 @@ async function verb(scene: Scene, name: string, ...more: readonly string[]): Pro
   await scene.processes.must(
     ...['rollout', name, scene.rolloutId, '--server', scene.server.url],
     ...more,
+    ...(name === 'resume' ? [] : ['--yes']),
   );
 }

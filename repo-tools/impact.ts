@@ -1,31 +1,72 @@
 import { AskError } from '../adapters/terminal/ask-secret.ts';
 import type { Io } from '../adapters/terminal/io.ts';
 import type { RolloutView } from '../core/rollout-view.ts';
+import type { WayBackImpact } from '../core/way-back-impact.ts';
+import { RefusedError } from './control/call.ts';
 import type { RolloutControl } from './control/control.ts';
+import { UsageError } from './usage.ts';
 
-export type ImpactOptions = { readonly yes?: boolean; readonly dryRun?: boolean };
+export type ImpactOptions = {
+  readonly yes?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+};
 
-/** Verbs that stop a rollout or take it back. */
-export type StoppingVerb = 'pause' | 'withdraw' | 'supersede' | 'rollback';
+/** A verb that stops a rollout or takes it back, and on which it is used. */
+export type Stopping = { readonly id: string } & (
+  | { readonly verb: 'pause' | 'withdraw' | 'supersede' }
+  | { readonly verb: 'rollback'; readonly to: string; readonly policy: string | null }
+);
 
 /**
- * At a terminal: says how many hosts the verb concerns, and asks, unless `--yes` was given. A script is not asked; it says
- * why (`--reason`) and what in its own text. Throws AskError when the person declines.
+ * Says how many hosts the verb concerns, and asks at a terminal, unless `--yes` was given. Throws AskError when the person declines,
+ * `usage/unconfirmed` where there is nobody to ask, and at a terminal what the verb itself would be refused with.
  */
 export async function confirmImpact(
   { stderr, confirm }: Io,
-  control: Pick<RolloutControl, 'show'>,
-  { verb, id, yes, dryRun }: ImpactOptions & { readonly verb: StoppingVerb; readonly id: string },
+  control: Pick<RolloutControl, 'show' | 'rollBackImpact'>,
+  { yes = false, dryRun, ...stopping }: ImpactOptions & Stopping,
 ): Promise<void> {
-  if (confirm === undefined || dryRun === true) return;
-  const view = await control.show(id);
-  stderr.write(`${view.variant} ${view.arch} ${view.version}: ${impactOf(verb, view)}\n`);
-  if (yes === true || (await confirm(`${verb} rollout ${id}?`))) return;
+  if (dryRun === true) return;
+  const { verb, id } = stopping;
+  if (!yes && confirm === undefined) {
+    throw new UsageError(
+      'usage/unconfirmed',
+      `${verb} stops or reverses rollout ${id}: no terminal to ask at, and no --yes; nothing was done`,
+      { hints: ['a script gives --yes'] },
+    );
+  }
+  try {
+    for (const line of await impactLines(control, stopping)) stderr.write(`${line}\n`);
+  } catch (error) {
+    // A brake must not hang on a count, nor a verb that is sent again on one that says it was done: the verb's own answer counts.
+    const mayGoOn = error instanceof RefusedError && (yes || error.problem.status === 503);
+    if (!mayGoOn) throw error;
+    stderr.write(`how many hosts this concerns cannot be told: ${error.message}\n`);
+  }
+  if (yes || (await confirm?.(`${verb} rollout ${id}?`)) === true) return;
   throw new AskError('ask/refused', `not confirmed: rollout ${id} stays as it is`);
 }
 
-function impactOf(verb: StoppingVerb, { counts }: RolloutView): string {
-  if (counts === null) return 'how many hosts this concerns only a server knows';
+async function impactLines(
+  control: Pick<RolloutControl, 'show' | 'rollBackImpact'>,
+  stopping: Stopping,
+): Promise<readonly string[]> {
+  const { verb, id: rolloutId } = stopping;
+  const view = await control.show(rolloutId);
+  const impact =
+    stopping.verb === 'rollback'
+      ? await control.rollBackImpact({
+          ...{ rolloutId, version: stopping.to, policy: stopping.policy },
+        })
+      : null;
+  const [first = '', ...more] =
+    impact === null ? [impactOf(verb, view)] : wayBackLines(impact, view);
+  const release = `${view.variant} ${view.arch} ${view.version}`;
+  return [`${release}: ${first}`, ...more.map((line) => `  ${line}`)];
+}
+
+function impactOf(verb: Stopping['verb'], { counts }: RolloutView): string {
+  if (counts === null) return 'how many hosts this concerns only a server with its database knows';
   const { waiting, offered, updated } = counts;
   const before = `${waiting} hosts wait for it, ${offered} were offered it and have not said how it went`;
   switch (verb) {
@@ -38,4 +79,37 @@ function impactOf(verb: StoppingVerb, { counts }: RolloutView): string {
     case 'rollback':
       return `${updated} hosts run it and are sent back; ${before}: none of them gets it any more`;
   }
+}
+
+/** Why a host is not sent back, in words; other reasons speak for themselves. */
+const CANNOT: Readonly<Record<string, string>> = {
+  excluded: 'are excluded by the rules of the fleet',
+  locked: 'are pinned to another version',
+  'dead-end': 'would leave or reach a dead end',
+  gate: 'wait at a gate of the way back',
+  'not-yet': 'are beyond the last wave of the way back',
+  window: 'have no maintenance window ahead',
+  frozen: 'are frozen without an end',
+};
+
+function wayBackLines(impact: WayBackImpact, { counts }: RolloutView): readonly string[] {
+  const { hosts, to, atOnce, later, forward, cannot, unheard, underWay } = impact;
+  const stuck = cannot.reduce((sum, { hosts: count }) => sum + count, 0);
+  const waiting =
+    counts === null ? [] : [`${counts.waiting} hosts wait for it: none of them gets it`];
+  return [
+    `${hosts} hosts run it; to ${to} go ${atOnce} at their next poll and ${later} later`,
+    `${stuck} cannot go back${stuck === 0 ? '' : ':'}`,
+    ...cannot.map(({ reason, hosts: count }) => `  ${count} ${CANNOT[reason] ?? reason}`),
+    ...(forward === 0 ? [] : [`${forward} get a newer release instead`]),
+    ...(unheard === 0
+      ? []
+      : [`${unheard} were not heard of for a day: they learn of it when they poll`]),
+    ...(underWay === 0
+      ? []
+      : [
+          `${underWay} were offered it and have not said how it went: who comes to run it goes back then`,
+        ]),
+    ...waiting,
+  ];
 }

@@ -6,7 +6,9 @@ import { ExpectedError } from '../core/errors.ts';
 import { parseInstant } from '../core/instant.ts';
 
 /** The command was called wrongly: exit code 2. */
-export class UsageError extends ExpectedError<'usage/option' | 'usage/file'> {}
+export class UsageError extends ExpectedError<
+  'usage/option' | 'usage/file' | 'usage/unconfirmed'
+> {}
 
 /** The value of an option that must be an RFC 3339 time. */
 export function instantOption(name: string, text: string): Date {
@@ -34,6 +36,20 @@ export function durationOption(name: string, text: string): number {
 export function numberOption(name: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new UsageError('usage/option', `${name} must be a whole number, got '${text}'`);
+}
+
+/** The value of an option that must be a whole number in a range. */
+export function rangeOption(
+  name: string,
+  text: string,
+  { from, to }: { readonly from: number; readonly to: number },
+): number {
+  const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= from && number <= to) return number;
+  throw new UsageError(
+    'usage/option',
+    `${name} must be a whole number from ${from} to ${to}, got '${text}'`,
+  );
 }
 
 /** The bytes of a file that an option names, relative to the folder the command was called in. */

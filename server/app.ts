@@ -10,6 +10,7 @@ import { checkInListener, isForCheckIn } from './routes/check-in.ts';
 import { commitRoute } from './routes/commit.ts';
 import { eventsRoute } from './routes/events.ts';
 import { fleetRoute } from './routes/fleet.ts';
+import { groupsRoute } from './routes/groups.ts';
 import { healthRoute } from './routes/health.ts';
 import { hostRoute } from './routes/host.ts';
 import { hostsRoute } from './routes/hosts.ts';
@@ -20,6 +21,7 @@ import { readyRoute } from './routes/ready.ts';
 import { refreshRoute } from './routes/refresh.ts';
 import { releasesRoute } from './routes/releases.ts';
 import { repositoryRoute } from './routes/repository.ts';
+import { rollBackImpactRoute } from './routes/roll-back-impact.ts';
 import { rolloutChangesRoute } from './routes/rollout-changes.ts';
 import { rolloutRoute } from './routes/rollout.ts';
 import { rolloutsRoute } from './routes/rollouts.ts';
@@ -43,6 +45,7 @@ export function createApp(context: Context): RequestListener {
   app.use(auditRoute(context));
   app.use(hostsRoute(context), eventsRoute(context));
   app.use(fleetRoute(context), whyRoute(context));
+  app.use(groupsRoute(context), rollBackImpactRoute(context));
   app.use(refuseUnknown);
   app.use(answerErrors(context));
   return (request, response) => {

@@ -16,6 +16,7 @@ import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
 import { judgeRollouts } from './jobs/gates.ts';
 import { publishChanges } from './fleet-events.ts';
+import { HostSweep } from './host-sweep.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -32,6 +33,9 @@ import { ReleaseCatalog } from './release-catalog.ts';
 import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
 import { requireServerKeys } from './required-keys.ts';
+import { requireSteady } from './steady-clock.ts';
+import type { SteadyClock } from './steady-clock.ts';
+import { UpdogSightings } from './updog-sightings.ts';
 import { VerbIntake } from './verb-intake.ts';
 import { WriteBehind } from './write-behind.ts';
 
@@ -54,6 +58,8 @@ export type ContextParts = Patience & {
   readonly expiry: ExpiryPolicy;
   readonly log: Logger;
   readonly now: () => Date;
+  /** Whether `now` is what the clock of the machine says. */
+  readonly clock: Pick<SteadyClock, 'doubt'>;
   /** 0 <= n < 1. */
   readonly random: () => number;
   readonly startTimer: StartTimer;
@@ -63,9 +69,11 @@ export type Context = ContextParts & {
   readonly fleet: Fleet;
   readonly leases: Leases;
   readonly members: LimitMembers;
+  readonly sweep: HostSweep;
   readonly trail: AuditTrail;
   readonly events: EventLog;
   readonly metrics: Metrics;
+  readonly updog: UpdogSightings;
   readonly load: LoadMeter;
   readonly link: RepositoryLink;
   readonly listing: Listing;
@@ -109,7 +117,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
       jobs.audit.wake();
     },
   });
-  const members = new LimitMembers({ state, fleet, now });
+  const sweep = new HostSweep(state);
+  const members = new LimitMembers({ sweep, fleet, now });
   const leases = new Leases({
     state,
     fleet,
@@ -120,7 +129,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
       jobs.leases.wake();
     },
   });
-  const metrics = createMetrics({ fleet, leases, state, now });
+  const updog = new UpdogSightings();
+  const metrics = createMetrics({ fleet, leases, state, updog, now });
   const load = new LoadMeter();
   const tellOthers = () => {
     replicas.notify('changed');
@@ -150,6 +160,9 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     leases,
     members,
     recordFound: () => trail.flush(),
+    checkClock: () => {
+      requireSteady(parts.clock);
+    },
     link,
     listing,
     retention: new Retention({
@@ -192,9 +205,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     fleet,
     leases,
     members,
+    sweep,
     trail,
     events,
     metrics,
+    updog,
     load,
     link,
     listing,

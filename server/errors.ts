@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ExpectedError } from '../core/errors.ts';
 import type { Problem } from '../core/operator-api.ts';
 
-/** Why the server does not start. */
+/** Why the server does not start, or does not work as it should. */
 export class ServerError extends ExpectedError<
   /** The address cannot be listened on. */
   | 'server/address'
@@ -12,6 +12,8 @@ export class ServerError extends ExpectedError<
   | 'server/key'
   /** A verb in the outbox cannot be read. */
   | 'server/outbox'
+  /** The clock of the machine jumped. */
+  | 'server/clock'
 > {}
 
 /** What is wrong with a request, when nothing deeper down says it better. */

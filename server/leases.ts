@@ -101,12 +101,15 @@ export class Leases {
     }
   }
 
+  /** Of several limits that share a key, such as a number and a share of one group, the lower one counts. */
   #limitsOf(host: Member): readonly Limit[] {
     const { fleet, members } = this.#options;
-    return limitsOf(host, fleet.view.fleet.rules).map(({ key, limit }) => ({
-      key,
-      ceiling: ceilingOf(limit, members.of(key)),
-    }));
+    const ceilings = new Map<string, number>();
+    for (const { key, limit } of limitsOf(host, fleet.view.fleet.rules)) {
+      const ceiling = ceilingOf(limit, members.of(key));
+      ceilings.set(key, Math.min(ceiling, ceilings.get(key) ?? Infinity));
+    }
+    return [...ceilings].map(([key, ceiling]) => ({ key, ceiling }));
   }
 
   async #ask(hostId: string, limits: readonly Limit[]): Promise<boolean> {

@@ -1,20 +1,18 @@
-import type { State } from '../adapters/state/state.ts';
-import { limitsIn } from '../core/fleet/limit.ts';
-import { groupOf } from '../core/fleet/rules.ts';
-import type { FleetRules } from '../core/fleet/rules.ts';
+import { limitsOf } from '../core/fleet/limit.ts';
+import type { FleetRules, Member } from '../core/fleet/rules.ts';
 import type { Fleet } from './fleet.ts';
+import type { HostSweep } from './host-sweep.ts';
 
 export type LimitMembersOptions = {
-  readonly state: Pick<State, 'findHosts'>;
+  readonly sweep: HostSweep;
   readonly fleet: Fleet;
   readonly now: () => Date;
 };
 
-const PAGE = { limit: 500, scan: 500 };
 const COUNT_AGAIN_MS = 600_000;
 
 /**
- * How many known hosts share a limit that is a share of them. Counted in the background, page by page, when the rules change and
+ * How many known hosts share a limit that is a share of them. Counted in the background when the rules change and
  * every ten minutes; until the first count is done nobody is known, and a share of nobody lets one host through.
  */
 export class LimitMembers {
@@ -42,14 +40,9 @@ export class LimitMembers {
 
   async #count(rules: FleetRules): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
-    let after: string | null = null;
-    do {
-      const page = await this.#options.state.findHosts({}, { after, ...PAGE });
-      for (const host of page.hosts) {
-        for (const { key } of sharesOf(host, rules)) counts.set(key, (counts.get(key) ?? 0) + 1);
-      }
-      after = page.next;
-    } while (after !== null);
+    await this.#options.sweep.each({}, (host) => {
+      for (const key of sharesOf(host, rules)) counts.set(key, (counts.get(key) ?? 0) + 1);
+    });
     return counts;
   }
 }
@@ -63,7 +56,8 @@ function asksForShares({ groups }: FleetRules): boolean {
   return groups.some(({ concurrency }) => concurrency.some(({ limit }) => limit.kind === 'share'));
 }
 
-function sharesOf(host: Parameters<typeof groupOf>[0], rules: FleetRules) {
-  const group = groupOf(host, rules);
-  return group === null ? [] : limitsIn(group, host).filter(({ limit }) => limit.kind === 'share');
+/** The keys of the shares that bound a host, each once. */
+function sharesOf(host: Member, rules: FleetRules): ReadonlySet<string> {
+  const shares = limitsOf(host, rules).filter(({ limit }) => limit.kind === 'share');
+  return new Set(shares.map(({ key }) => key));
 }

@@ -6,6 +6,7 @@ import type { Platform } from '../core/tuf/names.ts';
 import { roleExpiries } from '../core/tuf/repository-metadata.ts';
 import type { Fleet } from './fleet.ts';
 import type { Leases } from './leases.ts';
+import type { UpdogSightings } from './updog-sightings.ts';
 
 /** Hosts may say any version of themselves: beyond so many of a platform, the rarest are counted together. */
 const MOST_VERSIONS = 50;
@@ -14,6 +15,7 @@ export type MetricsOptions = {
   readonly fleet: Fleet;
   readonly leases: Pick<Leases, 'size'>;
   readonly state: Pick<State, 'countHosts'>;
+  readonly updog: Pick<UpdogSightings, 'count'>;
   readonly now: () => Date;
 };
 
@@ -28,6 +30,7 @@ export function createMetrics(options: MetricsOptions) {
   addLeases(registry, options);
   addOutbox(registry, options);
   addExpiries(registry, options);
+  addUpdog(registry, options);
   return {
     registry,
     checkIns: new Counter({
@@ -137,6 +140,19 @@ function addLeases(registry: Registry, { leases }: MetricsOptions): void {
     registers: [registry],
     collect() {
       gauge.set(leases.size);
+    },
+  });
+}
+
+function addUpdog(registry: Registry, { updog, now }: MetricsOptions): void {
+  const gauge: Gauge<'version'> = new Gauge({
+    name: 'tidegate_updog_seeds',
+    help: 'Seeds of unmodified Bottlerocket hosts seen within a day, by the version they run',
+    labelNames: ['version'] as const,
+    registers: [registry],
+    collect() {
+      gauge.reset();
+      for (const [version, seeds] of updog.count(now())) gauge.set({ version }, seeds);
     },
   });
 }

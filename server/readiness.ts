@@ -8,6 +8,8 @@ import type { State } from '../adapters/state/state.ts';
 import type { Fleet } from './fleet.ts';
 import { dueForPeople } from './renewal.ts';
 import type { RepositoryLink } from './repository-link.ts';
+import { clockError } from './steady-clock.ts';
+import type { SteadyClock } from './steady-clock.ts';
 
 const checkSchema = z.object({ ok: z.boolean(), detail: z.string() });
 export type Check = z.infer<typeof checkSchema>;
@@ -16,6 +18,7 @@ export type Check = z.infer<typeof checkSchema>;
 export const readinessSchema = z.object({
   ready: z.boolean(),
   checks: z.object({
+    clock: checkSchema,
     database: checkSchema,
     replicas: checkSchema,
     storage: checkSchema,
@@ -31,7 +34,8 @@ const OUTBOX_PATIENCE_MS = 30_000;
 
 /** Whether all is well, and what is not; polls are answered in any case. */
 export async function readinessOf(options: {
-  readonly state: Pick<State, 'pendingVerbs'>;
+  readonly state: Pick<State, 'pendingVerbs' | 'failingWrite'>;
+  readonly clock: Pick<SteadyClock, 'doubt'>;
   readonly replicas: Pick<Replicas, 'status'>;
   readonly fleet: Fleet;
   readonly link: Pick<RepositoryLink, 'contact'>;
@@ -41,6 +45,7 @@ export async function readinessOf(options: {
 }): Promise<Readiness> {
   const { state, fleet, link, now } = options;
   const checks = {
+    clock: clockCheck(options.clock),
     database: await databaseCheck(state),
     replicas: replicasCheck(options.replicas),
     storage: storageCheck(link),
@@ -51,10 +56,20 @@ export async function readinessOf(options: {
   return { ready: Object.values(checks).every(({ ok }) => ok), checks };
 }
 
-async function databaseCheck(state: Pick<State, 'pendingVerbs'>): Promise<Check> {
+function clockCheck(clock: Pick<SteadyClock, 'doubt'>): Check {
+  const doubt = clock.doubt();
+  return doubt === null
+    ? { ok: true, detail: 'it goes as it should' }
+    : { ok: false, detail: describe(clockError(doubt)) };
+}
+
+async function databaseCheck(state: Pick<State, 'pendingVerbs' | 'failingWrite'>): Promise<Check> {
   try {
     await state.pendingVerbs();
-    return { ok: true, detail: 'it answers' };
+    const { failingWrite } = state;
+    return failingWrite === null
+      ? { ok: true, detail: 'it answers' }
+      : { ok: false, detail: describe(failingWrite) };
   } catch (error) {
     return { ok: false, detail: describe(error) };
   }

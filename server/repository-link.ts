@@ -6,9 +6,11 @@ import {
   readManifest,
 } from '../adapters/repository/rollouts.ts';
 import type { VerbsCommitted } from '../adapters/repository/rollouts.ts';
+import { requireClockToSign } from '../adapters/repository/sane-clock.ts';
 import type { Signer } from '../adapters/signing/signer.ts';
 import type { CommitAnswer, CommitRequest } from '../core/operator-api.ts';
 import type { PlanVerb } from '../core/plan.ts';
+import { RecentFailures } from '../core/recent-failures.ts';
 import type { ReleaseRef } from '../core/rollout.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Platform } from '../core/tuf/names.ts';
@@ -44,6 +46,8 @@ export type RepositoryLinkOptions = {
 export class RepositoryLink {
   readonly #options: RepositoryLinkOptions;
   readonly #mutex = new Mutex();
+  /** A store that is full can still be read: following it must not hide that a commit fails. */
+  readonly #failedCommits = new RecentFailures<Contact>();
   #contact: Contact;
 
   constructor(options: RepositoryLinkOptions) {
@@ -52,7 +56,7 @@ export class RepositoryLink {
   }
 
   get contact(): Contact {
-    return this.#contact;
+    return this.#failedCommits.last(performance.now()) ?? this.#contact;
   }
 
   /** Takes over what others committed; true if there was something. */
@@ -68,7 +72,7 @@ export class RepositoryLink {
 
   /** Signs and publishes the verbs, or whatever the passing of time changes in the manifest. */
   commit(verbs: readonly PlanVerb[]): Promise<Pick<VerbsCommitted, 'rejected' | 'changes'>> {
-    return this.#work(async () => {
+    return this.#change(async () => {
       const { repository, signers, now, trail } = this.#options;
       const auditHead = await trail.headToSign();
       const done = await commitVerbs(repository, { signers, verbs, now: now(), auditHead });
@@ -79,7 +83,7 @@ export class RepositoryLink {
 
   /** Publishes a role file that a publisher without online keys signed and stored. Throws CommitError if it must not be. */
   commitRole(request: CommitRequest): Promise<CommitAnswer> {
-    return this.#work(async () => {
+    return this.#change(async () => {
       const { repository, signers, fleet, now } = this.#options;
       const { state, changed } = await commitRole(request, {
         repository,
@@ -92,6 +96,12 @@ export class RepositoryLink {
     });
   }
 
+  /** Throws if nothing can be committed by this clock, so that nothing may be promised either. */
+  requireClock(): void {
+    const { fleet, now, expiry } = this.#options;
+    requireClockToSign(fleet.view.published.state, { now: now(), expiry });
+  }
+
   /** Whether one of the server's roles should be signed anew by now. */
   isRenewalDue(): boolean {
     const { fleet } = this.#options;
@@ -100,7 +110,7 @@ export class RepositoryLink {
 
   /** Signs those of the server's roles anew that are due. */
   renew(): Promise<void> {
-    return this.#work(async () => {
+    return this.#change(async () => {
       const { repository, signers } = this.#options;
       const edit = (before: RepositoryState) => ownRenewal(before, this.#renewalOrder());
       const state = await repository.commit({ signers, edit });
@@ -138,6 +148,17 @@ export class RepositoryLink {
       published.state.timestampEtag !== this.#options.fleet.view.published.state.timestampEtag;
     this.#publish(published);
     if (isNew) this.#options.onOwnCommit();
+  }
+
+  async #change<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await this.#work(work);
+      this.#failedCommits.worked('commit');
+      return result;
+    } catch (error) {
+      if (!isRefusal(error)) this.#failedCommits.failed('commit', this.#contact, performance.now());
+      throw error;
+    }
   }
 
   #work<T>(work: () => Promise<T>): Promise<T> {

@@ -15,6 +15,7 @@ import { openContext } from './context.ts';
 import type { Context } from './context.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { drain, listen } from './listen.ts';
+import { SteadyClock } from './steady-clock.ts';
 import { ensureToken } from './token.ts';
 
 /** How the server opens what lies outside of it; tests put their own in between. */
@@ -49,6 +50,7 @@ export async function serve(
   );
   const state = opened.use(await openers.openState(options.state, { cwd }));
   const replicas = opened.use(openReplicas(options.state));
+  const clock = new SteadyClock({ system: io.now, elapsedMs: () => performance.now() });
   const context = await openContext({
     storage,
     state,
@@ -61,7 +63,8 @@ export async function serve(
     keep: config.keep,
     expiry,
     log,
-    now: io.now,
+    now: () => clock.now(),
+    clock,
     random: Math.random,
     startTimer,
   });

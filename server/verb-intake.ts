@@ -4,7 +4,7 @@ import type { State } from '../adapters/state/state.ts';
 import { changeOf, recordOfVerb } from '../core/audit-record.ts';
 import type { Judgement } from '../core/judge.ts';
 import { applyToPlan } from '../core/plan.ts';
-import type { FleetRecord, FleetVerb, PlanVerb } from '../core/plan.ts';
+import type { FleetRecord, FleetVerb, Plan, PlanVerb } from '../core/plan.ts';
 import type { Counters, Rollout } from '../core/rollout.ts';
 import { formatVerb, parseVerb } from '../core/verb-json.ts';
 import { RolloutError } from '../core/verb.ts';
@@ -20,7 +20,7 @@ import type { RepositoryLink } from './repository-link.ts';
 export type VerbIntakeOptions = {
   readonly state: Pick<State, 'findVerb' | 'enqueueVerb'>;
   readonly fleet: Fleet;
-  readonly link: Pick<RepositoryLink, 'findRelease' | 'follow'>;
+  readonly link: Pick<RepositoryLink, 'findRelease' | 'follow' | 'requireClock'>;
   readonly now: () => Date;
   readonly log: Logger;
   /** Takes over what other servers accepted. */
@@ -55,6 +55,14 @@ export class VerbIntake {
     });
   }
 
+  /** The plan as the order would leave it; nothing is done. Throws as `accept` does. */
+  preview(order: Order): Promise<Plan> {
+    return this.#mutex.run(async () => {
+      const verb = await this.#verbOf(order, this.#options.now());
+      return applyToPlan(this.#options.fleet.view, verb);
+    });
+  }
+
   /**
    * What the server decides by itself, in force and durable as `accept` makes it. If the rollout moved on meanwhile,
    * nothing is done: it is judged again.
@@ -63,7 +71,7 @@ export class VerbIntake {
     return this.#mutex.run(async () => {
       const { state, fleet } = this.#options;
       const verb = await ownVerb(rollout, { judgement, evidence }, this.#options);
-      if (this.#find(rollout.id) !== rollout) return;
+      if (!isAsItWas(this.#find(rollout.id), rollout)) return;
       const known = await state.findVerb(verb.id);
       if (known === null) await this.#take(verb);
       // Another server on this database was faster.
@@ -99,10 +107,11 @@ export class VerbIntake {
   }
 
   async #take(verb: PlanVerb): Promise<void> {
-    const { state, fleet, log, onAccepted } = this.#options;
+    const { state, fleet, link, log, onAccepted } = this.#options;
     const before = fleet.view;
     const after = applyToPlan(before, verb);
     if (after === before) return;
+    link.requireClock();
     await state.enqueueVerb(
       { id: verb.id, json: formatVerb(verb), acceptedAt: verb.at },
       recordOfVerb(verb, {
@@ -160,4 +169,10 @@ export class VerbIntake {
     }
     return rollout;
   }
+}
+
+/** Whether no verb was given to the rollout since, whatever was given to others. */
+function isAsItWas(now: Rollout, before: Rollout): boolean {
+  const last = ({ history }: Rollout) => history.at(-1)?.id;
+  return now.history.length === before.history.length && last(now) === last(before);
 }

@@ -24,26 +24,45 @@ export function requireSaneClock(
   },
 ): void {
   if (root !== null) return;
-  const clock = `the clock says ${formatInstant(now)}`;
-  if (isExpired(after.root, new Date(now.getTime() - expiry.root.lifetimeMs))) {
-    throw new RepositoryError(
-      'repository/clock',
-      `${clock}, and root ${after.root.version} expired at ${after.root.expires}`,
-      {
-        hints: [
-          'is the clock right?',
-          'if so, no host can update before people sign a new root: tidegate repo root propose --renew root',
-        ],
-      },
-    );
-  }
-  const present = before.timestamp.expires;
-  const next = expiresOf('timestamp', now, expiry);
-  const shortenedMs = new Date(present).getTime() - new Date(next).getTime();
-  if (allowEarlierExpiry || shortenedMs <= expiry.timestamp.renewalMs) return;
+  requireNotAhead(after.root, { now, expiry });
+  if (!allowEarlierExpiry) requireNotBehind(before.timestamp, { now, expiry });
+}
+
+/** What could not be signed by this clock must not be promised either. */
+export function requireClockToSign(
+  { root, timestamp }: Pick<RepositoryMetadata, 'root' | 'timestamp'>,
+  reading: Reading,
+): void {
+  requireNotAhead(root, reading);
+  requireNotBehind(timestamp, reading);
+}
+
+type Reading = { readonly now: Date; readonly expiry: ExpiryPolicy };
+
+function requireNotAhead(root: RepositoryMetadata['root'], { now, expiry }: Reading): void {
+  if (!isExpired(root, new Date(now.getTime() - expiry.root.lifetimeMs))) return;
   throw new RepositoryError(
     'repository/clock',
-    `${clock}, so the new timestamp would expire at ${next}, long before the present one at ${present}`,
+    `the clock says ${formatInstant(now)}, and root ${root.version} expired at ${root.expires}`,
+    {
+      hints: [
+        'is the clock right?',
+        'if so, no host can update before people sign a new root: tidegate repo root propose --renew root',
+      ],
+    },
+  );
+}
+
+function requireNotBehind(
+  { expires: present }: RepositoryMetadata['timestamp'],
+  { now, expiry }: Reading,
+): void {
+  const next = expiresOf('timestamp', now, expiry);
+  const shortenedMs = new Date(present).getTime() - new Date(next).getTime();
+  if (shortenedMs <= expiry.timestamp.renewalMs) return;
+  throw new RepositoryError(
+    'repository/clock',
+    `the clock says ${formatInstant(now)}, so the new timestamp would expire at ${next}, long before the present one at ${present}`,
     {
       hints: [
         'is the clock right?',

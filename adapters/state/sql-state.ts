@@ -3,7 +3,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import type { AuditEntry, AuditRecord, ChainHead } from '../../core/audit.ts';
 import { attempt } from './attempt.ts';
-import type { TranslateError } from './attempt.ts';
 import {
   forgetAudit,
   insertFound,
@@ -18,7 +17,8 @@ import { migrate } from './migrate.ts';
 import { selectAttempt, selectCounts, setAttempt } from './counts.ts';
 import { insertOffers, insertReports, moveHosts, selectFailures } from './reports.ts';
 import { deleteHosts, deleteReports, findOldHosts, findOldReports } from './retention.ts';
-import { StateError } from './state.ts';
+import { inTransaction, SqlAccess } from './sql-access.ts';
+import type { SqlAccessOptions } from './sql-access.ts';
 import type {
   AuditOrder,
   Host,
@@ -34,6 +34,7 @@ import type {
   Offer,
   RolloutCounts,
   State,
+  StateError,
   StoredReport,
   StoredVerb,
   SweepPage,
@@ -50,15 +51,10 @@ import {
   selectVerb,
 } from './verbs.ts';
 
-export type SqlStateOptions = {
-  /** Owned by the state from now on. */
-  readonly db: Kysely<Tables>;
+/** The database is owned by the state from now on; `source` is its name in messages, without credentials. */
+export type SqlStateOptions = SqlAccessOptions & {
   /** Another way into the same database, used for the migrations only; `db` by default. */
   readonly schema?: Kysely<Tables>;
-  /** The database's name in messages, without credentials. */
-  readonly source: string;
-  readonly translate: TranslateError;
-  readonly waitMs: number;
 };
 
 /** Rows of one statement: few enough for every engine's limits, and polls are answered between two statements. */
@@ -67,14 +63,11 @@ const BATCH_ROWS = 250;
 /** The state in any SQL database that Kysely speaks to. */
 export class SqlState implements State {
   readonly instanceId: string;
-  readonly #options: SqlStateOptions;
-  readonly #underWay = new Set<Promise<unknown>>();
-  #lastWriter: Promise<unknown> = Promise.resolve();
-  #isClosed = false;
+  readonly #access: SqlAccess;
 
-  private constructor(instanceId: string, options: SqlStateOptions) {
+  private constructor(instanceId: string, access: SqlAccess) {
     this.instanceId = instanceId;
-    this.#options = options;
+    this.#access = access;
   }
 
   static async open(options: SqlStateOptions): Promise<SqlState> {
@@ -87,36 +80,40 @@ export class SqlState implements State {
         }),
       options,
     );
-    return new SqlState(instanceId, options);
+    return new SqlState(instanceId, new SqlAccess(options));
+  }
+
+  get failingWrite(): StateError | null {
+    return this.#access.failingWrite;
   }
 
   async touchHosts(batch: readonly HostSeen[]): Promise<void> {
-    await this.#inBatches(latestSightings(batch), upsertHosts);
+    await this.#inBatches('hosts', latestSightings(batch), upsertHosts);
   }
 
   findHost(id: string): Promise<Host | null> {
-    return this.#run((db) => selectHost(db, id));
+    return this.#access.run((db) => selectHost(db, id));
   }
 
   hostsOf(
     selection: HostSelection,
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<readonly Host[]> {
-    return this.#run((db) => selectHosts(db, selection, page));
+    return this.#access.run((db) => selectHosts(db, selection, page));
   }
 
   findHosts(filter: HostFilter, page: Parameters<State['findHosts']>[1]): Promise<HostPage> {
     const read = (from: Parameters<typeof readWindow>[2]) =>
-      this.#run((db) => readWindow(db, filter, from));
+      this.#access.run((db) => readWindow(db, filter, from));
     return searchHosts(read, page);
   }
 
   countHosts(selection: HostSelection): Promise<readonly VersionCount[]> {
-    return this.#run((db) => countByVersion(db, selection));
+    return this.#access.run((db) => countByVersion(db, selection));
   }
 
   async recordOffers(batch: readonly Offer[]): Promise<void> {
-    await this.#inBatches(batch, insertOffers);
+    await this.#inBatches('offers', batch, insertOffers);
   }
 
   async recordReports(
@@ -129,11 +126,11 @@ export class SqlState implements State {
   }
 
   recordReportBatch(batch: readonly HostReports[]): Promise<readonly number[]> {
-    return this.#change((transaction) => insertReports(transaction, batch));
+    return this.#access.change('reports', (transaction) => insertReports(transaction, batch));
   }
 
   countsOf(rolloutId: string): Promise<RolloutCounts> {
-    return this.#run((db) => selectCounts(db, rolloutId));
+    return this.#access.run((db) => selectCounts(db, rolloutId));
   }
 
   async markOverdue(rolloutId: string, before: Date): Promise<number> {
@@ -142,97 +139,102 @@ export class SqlState implements State {
   }
 
   async retryFailed(rolloutId: string, newAttempt: number, at: Date): Promise<void> {
-    if ((await this.#run((db) => selectAttempt(db, rolloutId))) >= newAttempt) return;
+    if ((await this.#access.run((db) => selectAttempt(db, rolloutId))) >= newAttempt) return;
     const to = { progress: 'offered', at } as const;
     const from = ['failed', 'overdue'] as const;
     await this.#moveHosts(rolloutId, { from, before: null, to, limit: BATCH_ROWS });
-    await this.#change((transaction) => setAttempt(transaction, rolloutId, newAttempt));
+    await this.#access.change('progress', (transaction) =>
+      setAttempt(transaction, rolloutId, newAttempt),
+    );
   }
 
   failuresOf(rolloutId: string, limit: number): Promise<readonly StoredReport[]> {
-    return this.#run((db) => selectFailures(db, rolloutId, limit));
+    return this.#access.run((db) => selectFailures(db, rolloutId, limit));
   }
 
   async forgetHosts(unseenSince: Date, page: SweepPage): Promise<Swept> {
-    const { old, next } = await this.#run((db) => findOldHosts(db, unseenSince, page));
+    const { old, next } = await this.#access.run((db) => findOldHosts(db, unseenSince, page));
     if (old.length === 0) return { forgotten: 0, next };
-    const forgotten = await this.#change((transaction) =>
+    const forgotten = await this.#access.change('retention', (transaction) =>
       deleteHosts(transaction, old, unseenSince),
     );
     return { forgotten, next };
   }
 
   async forgetReports(receivedBefore: Date, page: SweepPage): Promise<Swept> {
-    const { old, next } = await this.#run((db) => findOldReports(db, receivedBefore, page));
+    const { old, next } = await this.#access.run((db) => findOldReports(db, receivedBefore, page));
     if (old.length === 0) return { forgotten: 0, next };
-    const forgotten = await this.#change((transaction) => deleteReports(transaction, old));
+    const forgotten = await this.#access.change('retention', (transaction) =>
+      deleteReports(transaction, old),
+    );
     return { forgotten, next };
   }
 
   async grantLease(order: LeaseOrder): Promise<boolean> {
-    if (await this.#run((db) => holdsForLong(db, order))) return true;
-    return this.#change((transaction) => grantLease(transaction, order));
+    if (await this.#access.run((db) => holdsForLong(db, order))) return true;
+    return this.#access.change('leases', (transaction) => grantLease(transaction, order));
   }
 
   leasesAt(at: Date): Promise<readonly Lease[]> {
-    return this.#run((db) => selectLeases(db, at));
+    return this.#access.run((db) => selectLeases(db, at));
   }
 
   enqueueVerb(verb: NewVerb, record: AuditRecord): Promise<StoredVerb> {
-    return this.#change((transaction) => insertVerb(transaction, verb, record));
+    return this.#access.change('verbs', (transaction) => insertVerb(transaction, verb, record));
   }
 
   findVerb(id: string): Promise<StoredVerb | null> {
-    return this.#run((db) => selectVerb(db, id));
+    return this.#access.run((db) => selectVerb(db, id));
   }
 
   pendingVerbs(): Promise<readonly StoredVerb[]> {
-    return this.#run(selectPendingVerbs);
+    return this.#access.run(selectPendingVerbs);
   }
 
   finishVerb(id: string, result: VerbResult, at: Date, record: AuditRecord): Promise<StoredVerb> {
-    return this.#change((transaction) => finishVerb(transaction, id, result, at, record));
+    return this.#access.change('outbox', (transaction) =>
+      finishVerb(transaction, id, result, at, record),
+    );
   }
 
   recentVerbs(limit: number): Promise<readonly StoredVerb[]> {
-    return this.#run((db) => selectRecentVerbs(db, limit));
+    return this.#access.run((db) => selectRecentVerbs(db, limit));
   }
 
   recordFound(records: readonly AuditRecord[]): Promise<number> {
-    return this.#change((transaction) => insertFound(transaction, records));
+    return this.#access.change('audit', (transaction) => insertFound(transaction, records));
   }
 
   continueAudit(head: ChainHead): Promise<void> {
-    return this.#change((transaction) => raiseAuditFloor(transaction, head));
+    return this.#access.change('audit', (transaction) => raiseAuditFloor(transaction, head));
   }
 
   forgetAudit(order: AuditOrder): Promise<number> {
-    return this.#change((transaction) => forgetAudit(transaction, order));
+    return this.#access.change('audit', (transaction) => forgetAudit(transaction, order));
   }
 
   auditHead(): Promise<ChainHead> {
-    return this.#run(selectAuditHead);
+    return this.#access.run(selectAuditHead);
   }
 
   auditEntries(page: {
     readonly after: number;
     readonly limit: number;
   }): Promise<readonly AuditEntry[]> {
-    return this.#run((db) => selectAudit(db, page));
+    return this.#access.run((db) => selectAudit(db, page));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
-    await Promise.allSettled(this.#underWay);
-    await this.#options.db.destroy();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#access.close();
   }
 
   async #inBatches<T>(
+    kind: string,
     rows: readonly T[],
     write: (transaction: Transaction<Tables>, part: readonly T[]) => Promise<void>,
   ): Promise<void> {
     for (let start = 0; start < rows.length; start += BATCH_ROWS) {
-      await this.#change((transaction) =>
+      await this.#access.change(kind, (transaction) =>
         write(transaction, rows.slice(start, start + BATCH_ROWS)),
       );
       await nextTurn();
@@ -241,41 +243,14 @@ export class SqlState implements State {
 
   async #moveHosts(rolloutId: string, move: Parameters<typeof moveHosts>[2]): Promise<number> {
     for (let total = 0; ;) {
-      const count = await this.#change((transaction) => moveHosts(transaction, rolloutId, move));
+      const count = await this.#access.change('progress', (transaction) =>
+        moveHosts(transaction, rolloutId, move),
+      );
       total += count;
       if (count < move.limit) return total;
       await nextTurn();
     }
   }
-
-  // Writers wait for each other here, so that they leave the connections of an engine that has several to readers.
-  #change<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
-    return this.#run((db) => {
-      const turn = this.#lastWriter.then(() => inTransaction(db, work));
-      this.#lastWriter = turn.catch(() => {});
-      return turn;
-    });
-  }
-
-  async #run<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
-    const { db, source } = this.#options;
-    if (this.#isClosed) throw new StateError('state/unavailable', `${source} is closed`);
-    const running = attempt(() => work(db), this.#options);
-    this.#underWay.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#underWay.delete(running);
-    }
-  }
-}
-
-// Every dialect lets one writer in at a time, before it reads, since the work reads what it builds on.
-function inTransaction<T>(
-  db: Kysely<Tables>,
-  work: (transaction: Transaction<Tables>) => Promise<T>,
-): Promise<T> {
-  return db.transaction().execute(work);
 }
 
 async function instanceIdOf(transaction: Transaction<Tables>): Promise<string> {

@@ -166,6 +166,8 @@ export type StoredVerb = NewVerb & {
 export interface State extends AsyncDisposable {
   /** Made at the database's first opening and never changed. */
   readonly instanceId: string;
+  /** Why writing failed lately and has not worked since; a database whose disk is full can still be read. */
+  readonly failingWrite: StateError | null;
 
   /**
    * Remembers hosts; a host that was seen later than `seenAt` already stays as it is. Written in several

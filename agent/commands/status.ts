@@ -34,7 +34,7 @@ async function statusOf({ config, slots, journal, reports }: AgentContext) {
     host: { id, variant, arch, seed },
     state: state.kind,
     target: state.kind === 'idle' ? null : state.target,
-    failure: state.kind === 'idle' || state.kind === 'available' ? state.failure : null,
+    failure: state.failure,
     isJournalDamaged: isDamaged,
     active: active?.release.version ?? null,
     inactive: inactive?.release.version ?? null,

@@ -6,10 +6,11 @@ import type { Release } from '../../core/release.ts';
 import { isImageName } from '../../core/tuf/names.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
-import { openImageFile, readImageFile } from './image-file.ts';
+import { openImageFile, readImageFile, readImagePart } from './image-file.ts';
+import { readPastCache } from './read-past-cache.ts';
 import { parseDocument, readSeal, SEAL, sizeOfFile, writeSeal } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
-import { verifyImage } from './verify-image.ts';
+import { verifyRelease } from './verify-release.ts';
 
 const NAMES = ['a', 'b'] as const;
 type SlotName = (typeof NAMES)[number];
@@ -25,6 +26,8 @@ export function directorySlots(folder: string): Slots {
 }
 
 class DirectorySlots implements Slots {
+  /** Whoever uses the slots follows the link. */
+  readonly needsReboot = false;
   readonly #folder: string;
 
   constructor(folder: string) {
@@ -41,7 +44,7 @@ class DirectorySlots implements Slots {
       );
     }
     const inactive = await readSeal(await this.#inactive());
-    return { active, inactive, waitsForReboot: false };
+    return { active, inactive, nextToBoot: 'active', isTriedInVain: false };
   }
 
   async roomForImages(): Promise<number> {
@@ -120,19 +123,21 @@ class DirectorySlots implements Slots {
     });
   }
 
-  /** A link counts no tries. */
-  markGood(): Promise<void> {
-    return Promise.resolve();
+  async deactivate(version: string): Promise<void> {
+    if ((await this.read()).active?.release.version !== version) await this.activate(version);
   }
 
+  async markGood(): Promise<void> {}
+
   async #verify(inactive: string, release: Release): Promise<void> {
-    for (const [name, expected] of Object.entries(release.images)) {
-      const path = join(inactive, name);
-      if ((await sizeOfFile(path)) === null) {
-        throw new AgentError('agent/image', `image ${name} of ${release.version} is not there`);
-      }
-      await verifyImage(name, readImageFile(path), expected);
+    for (const name of Object.keys(release.images)) {
+      if ((await sizeOfFile(join(inactive, name))) !== null) continue;
+      throw new AgentError('agent/image', `image ${name} of ${release.version} is not there`);
     }
+    await verifyRelease(release, {
+      read: (name) => readPastCache({ path: join(inactive, name) }),
+      readAt: (name, offset, length) => readImagePart(join(inactive, name), offset, length),
+    });
   }
 
   async #activeName(): Promise<SlotName | null> {

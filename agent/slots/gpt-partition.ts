@@ -69,6 +69,20 @@ export async function* readPartition(
   }
 }
 
+/** Exactly `length` bytes of a partition from `offset` on. */
+export async function readPartitionPart(
+  { path, at }: Partition,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const handle = await onDisk(`opening ${path}`, () => open(path, 'r'));
+  try {
+    return await onDisk(`reading ${path}`, () => readWhole(handle, path, at + offset, length));
+  } finally {
+    await handle.close();
+  }
+}
+
 class PartitionWriter implements ImageWriter {
   readonly #partition: Partition;
   readonly #size: number;

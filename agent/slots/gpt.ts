@@ -15,12 +15,13 @@ import type { Side, SlotPair } from '../../core/gpt/slot-bits.ts';
 import { AgentError } from '../errors.ts';
 import { changeBits, refusing, viewSlots } from './gpt-bits.ts';
 import type { GptPlace, GptView } from './gpt-bits.ts';
-import { findPartition, openPartition, readPartition } from './gpt-partition.ts';
+import { findPartition, openPartition, readPartition, readPartitionPart } from './gpt-partition.ts';
 import type { Partition } from './gpt-partition.ts';
 import { NO_RECORD, sealedBy, SlotRecords } from './gpt-record.ts';
 import { parseDocument } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
-import { verifyImage } from './verify-image.ts';
+import { readPastCache } from './read-past-cache.ts';
+import { verifyRelease } from './verify-release.ts';
 
 export type GptOptions = GptPlace & {
   /** How often the boot loader tries a new slot. */
@@ -41,6 +42,7 @@ type Inactive = GptView & { readonly side: Side; readonly set: PartitionSet };
  * bits of its boot partition; what is activated runs from the next boot on.
  */
 export class GptSlots implements Slots {
+  readonly needsReboot = true;
   readonly #options: GptOptions;
   readonly #records: SlotRecords;
 
@@ -60,7 +62,8 @@ export class GptSlots implements Slots {
     return {
       active,
       inactive: await this.#sealed(set),
-      waitsForReboot: nextToBoot(pair) === side,
+      nextToBoot: nextToBoot(pair) === side ? 'inactive' : 'active',
+      isTriedInVain: hasFailedToBoot(pair[side]),
     };
   }
 
@@ -164,6 +167,18 @@ export class GptSlots implements Slots {
     if (nextToBoot(pair) !== side) await this.#flip(pair, running);
   }
 
+  async deactivate(version: string): Promise<void> {
+    const { running, sets, side, set, pair } = await this.#inactive();
+    const versionOf = async (of: PartitionSet) => (await this.#sealed(of))?.release.version;
+    if (running !== null && (await versionOf(sets[running])) === version) {
+      if (nextToBoot(pair) === side || hasFailedToBoot(pair[side])) await this.cancel();
+    } else if ((await versionOf(set)) === version) {
+      if (nextToBoot(pair) !== side) await this.rollback();
+    } else {
+      throw new AgentError('agent/slots', `no slot holds ${version}`);
+    }
+  }
+
   /** Boots the slot that runs from now on without tries. */
   async markGood(): Promise<void> {
     const running = await this.#running();
@@ -223,8 +238,21 @@ export class GptSlots implements Slots {
           `image ${name} has ${expected.size} bytes, its partition ${partition.byteCount}`,
         );
       }
-      await verifyImage(name, readPartition(partition, expected.size), expected);
     }
+    const placeOf = async (name: string) => ({
+      ...(await this.#partition(where, partNamed(name))),
+      size: release.images[name]?.size ?? 0,
+    });
+    await verifyRelease(release, {
+      async *read(name) {
+        const { path, at, size } = await placeOf(name);
+        yield* readPastCache({ path, from: at, length: size });
+      },
+      async readAt(name, offset, length) {
+        const { size, ...partition } = await placeOf(name);
+        return readPartitionPart(partition, offset, Math.min(length, size - offset));
+      },
+    });
   }
 
   #partition({ gpt, set }: Inactive, name: PartName): Promise<Partition> {

@@ -12,8 +12,10 @@ export type SlotsState = {
   readonly active: SealedSlot | null;
   /** Null if the inactive slot is empty, half written or visibly damaged. */
   readonly inactive: SealedSlot | null;
-  /** The inactive slot was activated, and becomes the active one at the next boot. */
-  readonly waitsForReboot: boolean;
+  /** The slot that the next boot takes if it can. */
+  readonly nextToBoot: 'active' | 'inactive';
+  /** Whether the boot loader tried the inactive slot as often as it was allowed to, in vain. */
+  readonly isTriedInVain: boolean;
 };
 
 /** Writes one image. After a failed call only `restart` and `abandon` make sense. */
@@ -34,6 +36,8 @@ export type ImageWriter = {
  * `agent/full`, `agent/disk`, and `agent/slots` for a call that the state of the slots does not allow.
  */
 export interface Slots {
+  /** Whether a host runs a slot that was activated only after its next boot. */
+  readonly needsReboot: boolean;
   /**
    * Cheap: reads seals, documents and file sizes, but no image. Throws `agent/slots` if the active slot is not sealed or the
    * pointer to it is damaged, because then nobody knows what this host runs.
@@ -51,8 +55,9 @@ export interface Slots {
   /** An image of the inactive slot, opened anew and read again. */
   readImage(name: string): AsyncIterable<Uint8Array>;
   /**
-   * Reads every image of the document back, compares size and SHA-256, and marks the slot whole as the very last step.
-   * Throws `agent/image` and leaves the slot unsealed if any differs, is missing or is too many.
+   * Reads every image of the document back, compares it as `verifyRelease` does, dm-verity's root hash included, and marks
+   * the slot whole as the very last step. Throws `agent/image` and leaves the slot unsealed if any differs, is missing or is
+   * too many.
    */
   sealInactive(document: Uint8Array): Promise<void>;
   /** Compares every image of the sealed inactive slot with its document again: `agent/image` if one was damaged since. */
@@ -62,6 +67,11 @@ export interface Slots {
    * version; reads no image, so whoever flips to a slot sealed earlier calls `verifyInactive` before.
    */
   activate(version: string): Promise<void>;
-  /** The active slot was found good: where a boot loader counts tries, it stops. */
+  /**
+   * Takes an activation back, atomically and durably: the slot with this version, which ran before, is the next to boot, or is
+   * active again. Does nothing if it is so already. Throws `agent/slots` if no slot holds it.
+   */
+  deactivate(version: string): Promise<void>;
+  /** The active slot is proven to be good: from now on it boots without being on trial. */
   markGood(): Promise<void>;
 }

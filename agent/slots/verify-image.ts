@@ -5,10 +5,10 @@ import { AgentError } from '../errors.ts';
 export type ExpectedImage = { readonly size: number; readonly sha256: string };
 
 /**
- * Compares an image, read again through a newly opened file, with what was signed; throws `agent/image`. It proves that the
- * system took and gives back the right bytes under the right name. It does not prove what the medium holds: without
- * O_DIRECT, which Node cannot align its buffers for, pages still cached are not read from the disk again. What a disk loses
- * after fsync is found at the next boot by dm-verity, or by verifying again once the cache has gone.
+ * Compares an image, read again through a newly opened file, with what was signed; throws `agent/image`. The slots read by
+ * O_DIRECT (`readPastCache`), so the bytes come from the device, not from pages that still lie in memory. It cannot look
+ * behind the cache of the device itself, and where a file system has no O_DIRECT (tmpfs of old kernels, some network and FUSE
+ * file systems) it compares what the system gives. What a disk loses later is found by dm-verity when it is read.
  */
 export async function verifyImage(
   name: string,

@@ -1,8 +1,7 @@
 import { Command, Option } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { hostPageSchema } from '../../core/host-view.ts';
 import type { HostView } from '../../core/host-view.ts';
-import { callServer } from '../control/call.ts';
+import { hostPages } from '../host-pages.ts';
 import { addServerOptions, serverTarget } from '../server-target.ts';
 import type { ServerOptions } from '../server-target.ts';
 import { print, UsageError } from '../usage.ts';
@@ -19,8 +18,6 @@ type Options = ServerOptions & {
   readonly idPrefix?: string;
   readonly limit: string;
 };
-
-const PAGE = 1000;
 
 export function hostListCommand(io: Io): Command {
   const command = new Command('list')
@@ -60,28 +57,22 @@ async function list(io: Io, options: Options): Promise<void> {
   }
   const target = await serverTarget(io, options);
   const hosts: HostView[] = [];
-  let cursor: string | null = null;
-  do {
-    const query = queryOf(options, Math.min(PAGE, limit - hosts.length), cursor);
-    const page = await callServer(
-      target,
-      { method: 'GET', path: `hosts?${query.toString()}` },
-      hostPageSchema,
-    );
+  let hasMore = false;
+  for await (const page of hostPages(target, queryOf(options), limit)) {
     hosts.push(...page.hosts);
-    cursor = page.next;
-  } while (cursor !== null && hosts.length < limit);
-  if (cursor !== null)
-    io.stderr.write(`tidegate: hint: there may be more: give a higher --limit\n`);
+    hasMore = hosts.length > limit || page.next !== null;
+    if (hosts.length >= limit) break;
+  }
+  hosts.splice(limit);
+  if (hasMore) io.stderr.write(`tidegate: hint: there may be more: give a higher --limit\n`);
   print(io, options.json, { hosts }, hosts.length === 0 ? ['no such host'] : hosts.map(hostLine));
 }
 
-function queryOf(options: Options, limit: number, cursor: string | null): URLSearchParams {
+function queryOf(options: Options): URLSearchParams {
   const { variant, arch, version, group, state, idPrefix, progress, label = [] } = options;
-  const query = new URLSearchParams({ limit: String(limit) });
+  const query = new URLSearchParams();
   const single = { variant, arch, version, group, state, idPrefix, progress };
-  const all = { ...single, rolloutId: options.rollout, cursor: cursor ?? undefined };
-  for (const [name, value] of Object.entries(all)) {
+  for (const [name, value] of Object.entries({ ...single, rolloutId: options.rollout })) {
     if (value !== undefined) query.append(name, value);
   }
   for (const one of label) query.append('label', one);

@@ -1,9 +1,8 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { changeLine, diffRules } from '../../core/fleet/diff.ts';
-import { formatOf, parseFleetFile } from '../../core/fleet/file.ts';
-import type { FleetRules } from '../../core/fleet/rules.ts';
-import { print, readOptionFile, UsageError } from '../usage.ts';
+import { readFleetOption } from '../fleet-file.ts';
+import { print } from '../usage.ts';
 import { addChangeOptions, openControl } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 
@@ -23,7 +22,7 @@ export function rolloutApplyCommand(io: Io): Command {
 }
 
 async function apply(io: Io, { dryRun: isDryRun = false, ...options }: Options): Promise<void> {
-  const rules = await readRulesFile(io, options.file);
+  const rules = await readFleetOption(io, '--file', options.file);
   await using control = await openControl(io, options, isDryRun ? 'look' : 'change');
   const changes = diffRules((await control.fleet()).rules, rules);
   const isApplied = !isDryRun && changes.length > 0;
@@ -32,12 +31,4 @@ async function apply(io: Io, { dryRun: isDryRun = false, ...options }: Options):
   const last =
     changes.length === 0 ? 'no change' : `${count} ${isApplied ? 'applied' : 'to apply'}`;
   print(io, options.json, { changes, applied: isApplied }, [...changes.map(changeLine), last]);
-}
-
-async function readRulesFile(io: Io, file: string): Promise<FleetRules> {
-  const format = formatOf(file);
-  if (format === null) {
-    throw new UsageError('usage/option', `--file must end in .toml, .yaml or .yml, got ${file}`);
-  }
-  return parseFleetFile(await readOptionFile(io, '--file', file), format);
 }

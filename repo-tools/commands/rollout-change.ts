@@ -3,7 +3,7 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { NEEDS_REASON } from '../../core/verb.ts';
 import type { SimpleVerb } from '../../core/verb.ts';
 import { confirmImpact } from '../impact.ts';
-import type { ImpactOptions, StoppingVerb } from '../impact.ts';
+import type { ImpactOptions, Stopping } from '../impact.ts';
 import { addChangeOptions, changeRollout } from './rollout-target.ts';
 import type { TargetOptions } from './rollout-target.ts';
 import { rolloutLine } from './rollout-text.ts';
@@ -24,7 +24,8 @@ export function rolloutChangeCommand(io: Io, kind: SimpleVerb): Command {
     .argument('<id>', 'id of the rollout')
     .addHelpText(
       'after',
-      `\nExample:\n  tidegate rollout ${kind} 2jq9fqxk1c --reason 'boot failures in zone b' --server http://127.0.0.1:8080`,
+      `\nExample:\n  tidegate rollout ${kind} 2jq9fqxk1c --reason 'boot failures in zone b'${isStopping(kind) ? ' --yes' : ''} \\\n` +
+        '    --server http://127.0.0.1:8080',
     )
     .action((id: string, options: TargetOptions & ImpactOptions & { readonly reason?: string }) =>
       changeRollout(io, options, {
@@ -36,13 +37,15 @@ export function rolloutChangeCommand(io: Io, kind: SimpleVerb): Command {
       }),
     );
   if (isStopping(kind)) {
-    command.requiredOption('--reason <text>', 'why, for the history').option('--yes', 'do not ask');
+    command
+      .requiredOption('--reason <text>', 'why, for the history')
+      .option('--yes', 'do not ask; needed without a terminal');
   } else {
     command.option('--reason <text>', 'why, for the history');
   }
   return addChangeOptions(command);
 }
 
-function isStopping(kind: SimpleVerb): kind is SimpleVerb & StoppingVerb {
+function isStopping(kind: SimpleVerb): kind is SimpleVerb & Stopping['verb'] {
   return NEEDS_REASON.includes(kind);
 }

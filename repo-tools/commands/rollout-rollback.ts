@@ -17,7 +17,7 @@ export function rolloutRollbackCommand(io: Io): Command {
     .requiredOption('--to <version>', 'a version that the signed document of the release permits')
     .option('--policy <file>', 'waves in TOML in which they go back; without it all at once')
     .requiredOption('--reason <text>', 'why, for the history')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask; needed without a terminal')
     .addHelpText(
       'after',
       "\nExample:\n  tidegate rollout rollback 2jq9fqxk1c --to 1.0.0 --reason 'kernel panics' --storage file:repo \\\n" +
@@ -27,8 +27,11 @@ export function rolloutRollbackCommand(io: Io): Command {
       changeRollout(io, options, {
         verb: async (control) => {
           const policy = await readPolicyOption(io, options.policy);
-          await confirmImpact(io, control, { ...options, verb: 'rollback', id });
-          const { to: version, reason } = options;
+          const { to: version, reason, yes, dryRun } = options;
+          await confirmImpact(io, control, {
+            ...{ verb: 'rollback', id, to: version, policy },
+            ...{ yes, dryRun },
+          });
           return control.rollBack({ rolloutId: id, version, policy, reason });
         },
         lines: (view) => [rolloutLine(view)],

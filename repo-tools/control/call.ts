@@ -26,6 +26,8 @@ export type Call = {
   /** Below `/api/v1/`. */
   readonly path: string;
   readonly body?: object;
+  /** 30 s if not given. */
+  readonly timeoutMs?: number;
 };
 
 const TIMEOUT_MS = 30_000;
@@ -33,7 +35,7 @@ const TIMEOUT_MS = 30_000;
 /** One request of the operators' API; its answer as the schema has it. Throws ServerError. */
 export async function callServer<T>(
   { url, token }: ServerTarget,
-  { method, path, body }: Call,
+  { method, path, body, timeoutMs = TIMEOUT_MS }: Call,
   schema: z.ZodType<T>,
 ): Promise<T> {
   const address = `${url.replace(/\/+$/, '')}/api/v1/${path}`;
@@ -44,7 +46,7 @@ export async function callServer<T>(
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal: AbortSignal.timeout(timeoutMs),
   });
   const json = readJson(response.text);
   if (response.isOk) {

@@ -1,8 +1,10 @@
 import type { Host } from '../../core/decide.ts';
 import type { FleetRules } from '../../core/fleet/rules.ts';
+import type { GroupList } from '../../core/group-view.ts';
 import type { FleetRecord } from '../../core/plan.ts';
 import type { RolloutView } from '../../core/rollout-view.ts';
 import type { SimpleVerb } from '../../core/verb.ts';
+import type { WayBackImpact } from '../../core/way-back-impact.ts';
 import type { Why } from '../../core/why.ts';
 
 export type StartOrder = {
@@ -41,6 +43,9 @@ export interface RolloutControl extends AsyncDisposable {
   rollBack(order: RollBackOrder): Promise<RolloutView>;
   list(): Promise<readonly RolloutView[]>;
   show(rolloutId: string): Promise<RolloutView>;
+  /** What `rollBack` would do to which hosts, if it is legal; null where nobody knows the hosts. Nothing is done. */
+  rollBackImpact(order: Omit<RollBackOrder, 'reason'>): Promise<WayBackImpact | null>;
+  groups(): Promise<GroupList>;
   fleet(): Promise<FleetRecord>;
   /** Replaces all rules of the fleet. */
   applyFleet(rules: FleetRules, reason: string | null): Promise<FleetRecord>;

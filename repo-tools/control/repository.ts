@@ -9,6 +9,7 @@ import {
 } from '../../adapters/repository/rollouts.ts';
 import type { Signer } from '../../adapters/signing/signer.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
+import { groupsWithoutHosts } from '../../core/group-view.ts';
 import type { PlanVerb } from '../../core/plan.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { viewOf } from '../../core/rollout-view.ts';
@@ -103,6 +104,8 @@ export function repositoryControl({
     },
     list: async () => (await readAll()).map(view),
     show: async (rolloutId) => view(find(await readAll(), rolloutId)),
+    rollBackImpact: async () => null,
+    groups: async () => groupsWithoutHosts((await plan()).fleet.rules),
     fleet: async () => (await plan()).fleet,
     async applyFleet(rules, reason) {
       const { fleet } = await commit({ ...origin(reason), kind: 'apply-fleet', rules });

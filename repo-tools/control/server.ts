@@ -3,16 +3,22 @@ import { rolloutListSchema } from '../../core/operator-api.ts';
 import type {
   ApplyFleetRequest,
   ChangeRequest,
+  RollBackImpactRequest,
   RollBackRequest,
   StartRequest,
 } from '../../core/operator-api.ts';
+import { groupListSchema } from '../../core/group-view.ts';
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
 import { fleetRecordSchema } from '../../core/fleet-view.ts';
 import { rulesToJson } from '../../core/fleet/write-rules.ts';
+import { wayBackImpactSchema } from '../../core/way-back-impact.ts';
 import { whySchema } from '../../core/why.ts';
 import { callServer } from './call.ts';
 import type { ServerTarget } from './call.ts';
 import type { RequestIds, RolloutControl } from './control.ts';
+
+/** For what looks at every host of a fleet of millions. */
+const SLOW = { timeoutMs: 300_000 };
 
 /** Speaks the operators' API. A request carries its own id, so that sending it again does nothing twice. */
 export function serverControl(target: ServerTarget, newRequestId: RequestIds): RolloutControl {
@@ -53,6 +59,12 @@ export function serverControl(target: ServerTarget, newRequestId: RequestIds): R
     },
     show: (rolloutId) =>
       callServer(target, { method: 'GET', path: at(rolloutId) }, rolloutViewSchema),
+    rollBackImpact({ rolloutId, version: to, policy }) {
+      const path = `${at(rolloutId)}/roll-back/impact`;
+      const body: RollBackImpactRequest = { to, ...(policy === null ? {} : { policy }) };
+      return callServer(target, { method: 'POST', path, body, ...SLOW }, wayBackImpactSchema);
+    },
+    groups: () => callServer(target, { method: 'GET', path: 'groups', ...SLOW }, groupListSchema),
     fleet: () => callServer(target, { method: 'GET', path: 'fleet' }, fleetRecordSchema),
     applyFleet(rules, reason) {
       const body: ApplyFleetRequest = {

@@ -17,7 +17,8 @@ export type GatesOptions = {
 
 /**
  * Brings the counters of each rollout up to date and does what they ask for: halt, roll back, pass a gate. Reads one row
- * of counters for a rollout, whatever the size of the fleet, and nothing for one whose policy asks for nothing.
+ * of counters for a rollout, whatever the size of the fleet, and nothing for one whose policy asks for nothing. Throws the
+ * first failure when all were judged.
  */
 export async function judgeRollouts(options: GatesOptions): Promise<void> {
   const { fleet, writeBehind } = options;
@@ -27,7 +28,16 @@ export async function judgeRollouts(options: GatesOptions): Promise<void> {
   if (rollouts.length === 0) return;
   // A gate counts hosts that were offered the release, and offers may still lie in memory.
   await writeBehind.flush();
-  for (const rollout of rollouts) await judgeOne(rollout, options);
+  const failures: unknown[] = [];
+  for (const rollout of rollouts) {
+    try {
+      await judgeOne(rollout, options);
+    } catch (error) {
+      // One whose way back is not to be had must not keep the others from being halted.
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function isJudged({ state, policy, attempt, sentBackTo }: Rollout): boolean {

@@ -21,6 +21,7 @@ const AUDIT_MS = 60_000;
 const RETENTION_MS = 1000;
 const LEASES_MS = 5000;
 const MEMBERS_MS = 5000;
+const CLOCK_MS = 5000;
 
 export type JobsOptions = {
   readonly replicas: Replicas;
@@ -37,6 +38,8 @@ export type JobsOptions = {
   readonly members: Pick<LimitMembers, 'tick'>;
   /** Writes down in the audit log what others committed. */
   readonly recordFound: () => Promise<void>;
+  /** Throws while the clock of the machine is not believed. */
+  readonly checkClock: () => void;
   readonly load: LoadMeter;
   readonly events: Pick<EventLog, 'publish'>;
   /** How often the repository is looked at for what others committed. */
@@ -96,6 +99,9 @@ export function createJobs(options: JobsOptions) {
     job('limit-members', MEMBERS_MS, () => options.members.tick()),
     audit,
     follow,
+    job('clock', CLOCK_MS, async () => {
+      options.checkClock();
+    }),
     job('load', LOAD_MS, async () => {
       options.load.sample();
     }),

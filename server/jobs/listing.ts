@@ -32,7 +32,8 @@ export class Listing {
   }
 
   #isListingDue(at: Date): boolean {
-    if (this.#compiledAt === null) return true;
+    // A clock that was set back may have listed what is not due yet.
+    if (this.#compiledAt === null || at < this.#compiledAt) return true;
     const next = nextListingAt(this.#options.fleet.view.published.rollouts, this.#compiledAt);
     return next !== null && next <= at;
   }

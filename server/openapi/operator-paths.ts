@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
+import { groupListSchema } from '../../core/group-view.ts';
 import { hostAnswerSchema, hostPageSchema, hostQuerySchema } from '../../core/host-view.ts';
 import {
   applyFleetRequestSchema,
@@ -10,6 +11,7 @@ import {
   commitRequestSchema,
   fleetAnswerSchema,
   refreshAnswerSchema,
+  rollBackImpactRequestSchema,
   rollBackRequestSchema,
   rolloutListSchema,
   startRequestSchema,
@@ -17,6 +19,7 @@ import {
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
 import { eventSchemas } from '../../core/server-events.ts';
 import { SIMPLE_VERBS } from '../../core/verb.ts';
+import { wayBackImpactSchema } from '../../core/way-back-impact.ts';
 import { whySchema } from '../../core/why.ts';
 import { body, content, json, problems } from './answers.ts';
 
@@ -80,6 +83,28 @@ export const OPERATOR_PATHS: ZodOpenApiPathsObject = {
       requestParams: { path: id },
       requestBody: body(rollBackRequestSchema),
       responses: changed,
+    },
+  },
+  '/api/v1/rollouts/{id}/roll-back/impact': {
+    post: {
+      summary: 'What the verb roll back would do to which hosts; nothing is done',
+      requestParams: { path: id },
+      requestBody: body(rollBackImpactRequestSchema),
+      responses: {
+        ...json(
+          200,
+          'the hosts that run the release, by what would become of them',
+          wayBackImpactSchema,
+        ),
+        ...problems(400, 401, 404, 409, 413, 415, 503),
+      },
+    },
+  },
+  '/api/v1/groups': {
+    get: {
+      summary: 'The groups of the fleet: their rules, their hosts, and what is under way in them',
+      description: 'Every known host is looked at, a few at a time: do not ask every second.',
+      responses: { ...json(200, 'groups', groupListSchema), ...problems(401, 503) },
     },
   },
   '/api/v1/hosts': {

@@ -5,7 +5,10 @@ import { readinessOf } from '../readiness.ts';
 
 /** 200 if all is well, else 503, with what is wrong. */
 export function readyRoute(
-  context: Pick<Context, 'state' | 'replicas' | 'fleet' | 'link' | 'signers' | 'expiry' | 'now'>,
+  context: Pick<
+    Context,
+    'state' | 'clock' | 'replicas' | 'fleet' | 'link' | 'signers' | 'expiry' | 'now'
+  >,
 ): Router {
   const router = Router();
   router

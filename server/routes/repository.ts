@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { RequestError } from '../errors.ts';
 import { entityTag, isNotModified, rangeOf } from '../http-object.ts';
 
-type RepositoryContext = Pick<Context, 'storage' | 'metrics' | 'log'>;
+type RepositoryContext = Pick<Context, 'storage' | 'metrics' | 'updog' | 'now' | 'log'>;
 
 type Found = {
   /** Its name in the storage. */
@@ -127,8 +127,8 @@ async function discard({ body }: StoredObject): Promise<void> {
 }
 
 /** updog adds its seed and version to every request; they change nothing here. */
-function countUpdog({ metrics }: RepositoryContext, { query }: Request): void {
-  if ('seed' in query && 'version' in query) metrics.updogRequests.inc();
+function countUpdog({ metrics, updog, now }: RepositoryContext, { query }: Request): void {
+  if (updog.note(query, now())) metrics.updogRequests.inc();
 }
 
 function notThere(name: string): RequestError {

@@ -52,6 +52,7 @@ describe('agent once', () => {
     expect(result).toEqual({
       ...{ result: 'updated', from: '1.0.0', to: '1.1.0', direction: 'forward', reason: null },
       ...{ bytesFetched: expect.any(Number), eligibleAt: null, nextCheckInSeconds: 60 },
+      retryAfterSeconds: null,
     });
     await expect(json(agentOnceCommand)).resolves.toMatchObject({
       ...{ result: 'stayed', from: '1.1.0', to: null, reason: 'up-to-date', bytesFetched: 0 },

@@ -31,6 +31,8 @@ describe('readConfig', () => {
       metadataUrl: 'http://127.0.0.1:8080/repo/metadata/',
       targetsUrl: 'http://127.0.0.1:8080/repo/targets/',
       slots: { kind: 'directory', folder: join(folder, 'slots') },
+      health: { command: null, timeoutMs: 300_000 },
+      reboot: { policy: 'manual', command: ['systemctl', 'reboot'] },
       pollMs: 300_000,
     });
   });

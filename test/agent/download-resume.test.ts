@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { noise } from '../support/noise.ts';
 import { codeOf } from './error-code.ts';
-import { described, downloads, noise, pack } from './image-download.ts';
+import { described, downloads, pack } from './image-download.ts';
 import { sendFile, serve } from './loopback-server.ts';
 
 const RAW = noise(300_000);

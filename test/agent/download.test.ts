@@ -4,9 +4,10 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { downloadImage } from '../../agent/download.ts';
 import { AgentError } from '../../agent/errors.ts';
+import { noise } from '../support/noise.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { codeOf } from './error-code.ts';
-import { described, downloads, noise, pack } from './image-download.ts';
+import { described, downloads, pack } from './image-download.ts';
 import { sendFile, serve } from './loopback-server.ts';
 
 const FORMATS = ['raw', 'lz4', 'zstd'] as const;
@@ -93,6 +94,35 @@ describe.each(FORMATS)('downloadImage %s', (format) => {
       'agent/too-large',
     );
     expect(test.fetched()).toBeLessThanOrEqual(stored.length);
+  });
+});
+
+describe('downloadImage of a body that never comes to its point', () => {
+  // The signed length is the end of all of them, whatever their format would allow.
+  it.each([
+    {
+      case: 'lz4 frames without content',
+      format: 'lz4' as const,
+      packed: Buffer.concat(Array.from({ length: 20_000 }, () => pack('lz4', Buffer.alloc(0)))),
+    },
+    {
+      case: 'lz4 frames that are to be skipped',
+      format: 'lz4' as const,
+      packed: Buffer.alloc(200_000, Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 0, 0, 0, 0])),
+    },
+    {
+      case: 'zstd blocks without content',
+      format: 'zstd' as const,
+      packed: Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0]), Buffer.alloc(300_000)]),
+    },
+  ])('refuses $case', async ({ format, packed }) => {
+    await using server = await serve((request, response) => {
+      sendFile(request, response, { bytes: packed });
+    });
+    await using test = await downloads();
+    expect(await codeOf(test.run(described(server.url, format, RAW, packed)))).toBe('agent/image');
+    expect(test.fetched()).toBeLessThanOrEqual(packed.length);
+    expect(await test.written()).toHaveLength(0);
   });
 });
 

@@ -8,14 +8,6 @@ import { directorySlots } from '../../agent/slots/directory.ts';
 import { collect } from '../support/bytes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** Bytes that neither repeat nor compress, so that anything misplaced is seen. */
-export function noise(size: number): Buffer {
-  const parts = Array.from({ length: Math.ceil(size / 32) }, (_, index) =>
-    createHash('sha256').update(String(index)).digest(),
-  );
-  return Buffer.concat(parts).subarray(0, size);
-}
-
 export function pack(format: ImageFormat, raw: Buffer): Buffer {
   if (format === 'raw') return raw;
   return format === 'lz4'

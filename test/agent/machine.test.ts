@@ -1,102 +1,273 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { IDLE, mayTry, next, stateSchema } from '../../agent/machine.ts';
-import type { AgentEvent, AgentState, Target } from '../../agent/machine.ts';
+import { IDLE, stateSchema } from '../../agent/machine-state.ts';
+import type { AgentState, Mishap, Target } from '../../agent/machine-state.ts';
+import { next } from '../../agent/machine.ts';
+import type { AgentEvent, Effect, Facts } from '../../agent/machine.ts';
 
 const target: Target = {
   ...{ id: 'attempt-1', rolloutId: 'rollout-1', direction: 'forward', attempt: 1 },
   ...{ from: '1.0.0', to: '1.1.0' },
 };
-const failure = {
-  to: '1.1.0',
-  attempt: 1,
-  stage: 'install',
-  code: 'agent/image',
-  message: 'wrong',
-};
-const failed = (nowMs: number): AgentEvent => ({ kind: 'failed', failure, nowMs });
+const mishap: Mishap = { stage: 'install', code: 'agent/image', message: 'wrong' };
+const sick: Mishap = { stage: 'health', code: 'agent/unhealthy', message: 'no network' };
+const moment = { nowMs: 0, random: 0 };
+const offered: AgentEvent = { kind: 'offered', target, nowMs: 0 };
+const allowed: AgentEvent = { kind: 'allowed', bootId: 'boot-1' };
+const needsReboot = true;
 
-const available: AgentState = { kind: 'available', target, failure: null };
-const staged: AgentState = { kind: 'staged', target };
-const confirming: AgentState = { kind: 'confirming', target };
+function factsOf(change: Partial<Facts> = {}): Facts {
+  return {
+    running: '1.0.0',
+    nextToBoot: '1.0.0',
+    isTriedInVain: false,
+    bootId: 'boot-1',
+    ...change,
+  };
+}
 
-const events: fc.Arbitrary<AgentEvent> = fc.oneof(
-  fc.constant({ kind: 'offered' as const, target }),
-  fc.constantFrom(
-    { kind: 'sealed' as const },
-    { kind: 'allowed' as const },
-    { kind: 'confirmed' as const },
-  ),
-  fc.record({
-    kind: fc.constant('started' as const),
-    running: fc.constantFrom('1.0.0', '1.1.0', '9.0.0'),
-  }),
-  fc.integer({ min: 0, max: 1e12 }).map(failed),
-);
+const started = (change: Partial<Facts> = {}): AgentEvent => ({
+  ...{ kind: 'started', facts: factsOf(change) },
+  ...moment,
+});
 
-describe('next', () => {
-  it('goes the whole way of an update', () => {
-    const steps: readonly AgentEvent[] = [
-      { kind: 'offered', target },
-      { kind: 'sealed' },
-      { kind: 'allowed' },
-      { kind: 'confirmed' },
-    ];
-    const states = steps.reduce<AgentState[]>(
-      (all, event) => [...all, next(all.at(-1) ?? IDLE, event)],
-      [IDLE],
+/** The states after each event in turn, and the effect of the last one. */
+function follow(...events: readonly AgentEvent[]) {
+  let state: AgentState = IDLE;
+  let effect: Effect | null = null;
+  const kinds: string[] = [];
+  for (const event of events) {
+    ({ state, effect } = next(state, event));
+    kinds.push(state.kind);
+  }
+  return { state, effect, kinds };
+}
+
+const STAGED = [offered, { kind: 'sealed' }] as const;
+const READY = [...STAGED, allowed, { kind: 'activated', needsReboot }] as const;
+const REBOOTING = [...READY, { kind: 'reboot-permitted' }] as const;
+const BOOTED = started({ running: '1.1.0', nextToBoot: '1.1.0', bootId: 'boot-2' });
+
+describe('an update with a reboot', () => {
+  it('goes from offer to proven health', () => {
+    const { kinds, state, effect } = follow(
+      ...REBOOTING,
+      BOOTED,
+      { kind: 'healthy' },
+      { kind: 'marked-good' },
     );
-    expect(states.map(({ kind }) => kind)).toEqual([
-      ...['idle', 'available', 'staged', 'confirming', 'idle'],
+    expect(kinds).toEqual([
+      ...['available', 'staged', 'ready', 'ready', 'rebooting', 'confirming', 'confirming', 'idle'],
     ]);
+    expect([state, effect]).toEqual([
+      { kind: 'idle', failure: null, outcome: { target, mishap: null } },
+      'report',
+    ]);
+    expect(next(state, { kind: 'reported' }).state).toEqual(IDLE);
   });
 
-  it.each([
-    { case: 'in the middle of an install', before: available, running: '1.0.0', after: 'idle' },
-    { case: 'with a sealed slot', before: staged, running: '1.0.0', after: 'staged' },
-    { case: 'with a sealed slot of another time', before: staged, running: '9.0.0', after: 'idle' },
-    { case: 'before the flip', before: confirming, running: '1.0.0', after: 'staged' },
-    { case: 'after the flip', before: confirming, running: '1.1.0', after: 'confirming' },
-    { case: 'on something else', before: confirming, running: '9.0.0', after: 'idle' },
-  ])('starts anew $case', ({ before, running, after }) => {
-    expect(next(before, { kind: 'started', running }).kind).toBe(after);
+  it('is on trial too when somebody else booted the host', () => {
+    expect(follow(...READY, BOOTED)).toMatchObject({
+      ...{ state: { kind: 'confirming' }, effect: 'check-health' },
+    });
   });
 
-  it('never confirms what was not activated, and never activates what was not sealed', () => {
-    fc.assert(
-      fc.property(fc.array(events, { maxLength: 30 }), (history) => {
-        let state = IDLE;
-        for (const event of history) {
-          const after = next(state, event);
-          expect(stateSchema.safeParse(after).success).toBe(true);
-          if (after.kind === 'confirming' && state.kind !== 'confirming') {
-            expect([state.kind, event.kind]).toEqual(['staged', 'allowed']);
-          }
-          if (after.kind === 'staged' && state.kind === 'available') {
-            expect(event.kind).toBe('sealed');
-          }
-          state = after;
-        }
-      }),
-      { seed: 7, numRuns: 300 },
-    );
+  it('goes back when the host is not well, and is not tried again until something changes', () => {
+    const fallen = follow(...REBOOTING, BOOTED, { kind: 'unhealthy', mishap: sick });
+    expect([fallen.state.kind, fallen.effect]).toEqual(['fallen-back', 'deactivate']);
+    const told = next(fallen.state, { kind: 'deactivated', needsReboot, ...moment });
+    expect(told.effect).toBe('reboot');
+    const booted = next(told.state, started({ bootId: 'boot-3' }));
+    expect(booted.effect).toBe('deactivate');
+    const home = next(booted.state, { kind: 'deactivated', needsReboot: false, ...moment });
+    expect(home).toMatchObject({
+      state: { kind: 'fallen-back', isBack: true, failure: { to: '1.1.0', retryAtMs: null } },
+      effect: 'report',
+    });
+    const again = { ...offered, nowMs: Number.MAX_SAFE_INTEGER };
+    expect(next(home.state, again).effect).toBeNull();
+    const retried = { ...target, attempt: 2 };
+    expect(next(home.state, { ...again, target: retried }).effect).toBe('fill');
+    const other = { ...target, to: '1.2.0' };
+    expect(next(home.state, { ...again, target: other }).effect).toBe('fill');
+  });
+
+  it('knows that the boot loader tried the release in vain', () => {
+    const facts = { bootId: 'boot-2', isTriedInVain: true };
+    expect(follow(...REBOOTING, started(facts))).toMatchObject({
+      state: { kind: 'fallen-back', isBack: true, mishap: { code: 'agent/not-booted' } },
+      effect: 'report',
+    });
+  });
+
+  it('asks again when the flip did not take place, or was taken back', () => {
+    expect(follow(...STAGED, allowed, started({ bootId: 'boot-2' })).kinds.at(-1)).toBe('staged');
+  });
+
+  it('gives up a release that the host does not boot although it is told to, three times', () => {
+    const elsewhere = (boot: number) => started({ nextToBoot: '1.1.0', bootId: `boot-${boot}` });
+    const permitted: AgentEvent = { kind: 'reboot-permitted' };
+    const twice = follow(...REBOOTING, elsewhere(2), permitted, elsewhere(3), permitted);
+    expect(twice.kinds.slice(-4)).toEqual(['ready', 'rebooting', 'ready', 'rebooting']);
+    const { state, effect } = next(twice.state, elsewhere(4));
+    expect([state.kind, effect]).toEqual(['fallen-back', 'deactivate']);
+    const back = next(state, { kind: 'deactivated', needsReboot: false, ...moment });
+    expect(back).toMatchObject({ state: { isBack: true }, effect: 'report' });
+  });
+
+  it('is taken back by who cancels it, and stays staged', () => {
+    const cancelled = follow(...READY, { kind: 'cancelled' });
+    expect([cancelled.state.kind, cancelled.effect]).toEqual(['ready', 'deactivate']);
+    const { state } = next(cancelled.state, { kind: 'deactivated', needsReboot, ...moment });
+    expect(state.kind).toBe('staged');
   });
 });
 
-describe('mayTry', () => {
-  it('waits longer after every failure in a row, up to a day, and not for another release or a later attempt', () => {
-    let state = IDLE;
-    let nowMs = 0;
-    const waits = Array.from({ length: 20 }, () => {
-      state = next(next(state, { kind: 'offered', target }), failed(nowMs));
-      const before = nowMs;
-      expect(mayTry(state, { ...target, to: '1.2.0' }, nowMs)).toBe(true);
-      expect(mayTry(state, { ...target, attempt: 2 }, nowMs)).toBe(true);
-      while (!mayTry(state, target, nowMs)) nowMs += 10_000;
-      return nowMs - before;
+describe('an update without a reboot', () => {
+  it('is on trial as soon as it is activated', () => {
+    const { state, effect } = follow(...STAGED, allowed, { kind: 'activated', needsReboot: false });
+    expect([state.kind, effect]).toEqual(['confirming', 'check-health']);
+    const sickened = next(state, { kind: 'unhealthy', mishap: sick });
+    const home = next(sickened.state, { kind: 'deactivated', needsReboot: false, ...moment });
+    expect(home).toMatchObject({ state: { kind: 'fallen-back', isBack: true }, effect: 'report' });
+  });
+});
+
+describe('an install that fails', () => {
+  it('is reported, and tried again later each time, with a jitter, twelve times at most', () => {
+    let state: AgentState = IDLE;
+    const waits: (number | null)[] = [];
+    for (let count = 1; count <= 12; count += 1) {
+      ({ state } = next(state, { kind: 'offered', target, nowMs: Number.MAX_SAFE_INTEGER }));
+      const failed = next(state, { kind: 'failed', mishap, nowMs: 0, random: 0.5 });
+      expect(failed.effect).toBe('report');
+      ({ state } = next(failed.state, { kind: 'reported' }));
+      waits.push(state.failure?.retryAtMs ?? null);
+    }
+    expect(waits.slice(0, 3)).toEqual([7500, 15_000, 30_000]);
+    expect(waits.slice(-2)).toEqual([7_680_000, null]);
+  });
+
+  it('waits no more than a day', () => {
+    const failure = { ...mishap, to: '1.1.0', attempt: 1, count: 10, retryAtMs: 0 };
+    const available: AgentState = { kind: 'available', target, failure, reboots: 0 };
+    const { state } = next(available, { kind: 'failed', mishap, ...moment });
+    expect(state.failure?.retryAtMs).toBe(10_240_000);
+  });
+});
+
+/** What a host makes of an effect: everything works, but it is never well. */
+function answerOf(effect: Effect | null, facts: Facts): AgentEvent | null {
+  switch (effect) {
+    case 'fill':
+      return { kind: 'sealed' };
+    case 'ask':
+      return { kind: 'allowed', bootId: facts.bootId };
+    case 'activate':
+      return { kind: 'activated', needsReboot };
+    case 'check-health':
+      return { kind: 'unhealthy', mishap: sick };
+    case 'deactivate':
+      return { kind: 'deactivated', needsReboot: facts.running === '1.1.0', ...moment };
+    case 'report':
+      return { kind: 'reported' };
+    case 'await-reboot':
+    case 'reboot':
+    case 'mark-good':
+    case null:
+      return null;
+  }
+}
+
+const someTarget = fc.constantFrom(target, { ...target, to: '1.2.0' }, { ...target, attempt: 2 });
+const someMoment = {
+  nowMs: fc.integer({ min: 0, max: 1e12 }),
+  random: fc.double({ min: 0, max: 0.99, noNaN: true }),
+};
+const someFacts = fc.record({
+  running: fc.constantFrom('1.0.0', '1.1.0', '9.0.0'),
+  nextToBoot: fc.constantFrom('1.0.0', '1.1.0'),
+  isTriedInVain: fc.boolean(),
+  bootId: fc.constantFrom('boot-1', 'boot-2', 'boot-3'),
+});
+const someEvent: fc.Arbitrary<AgentEvent> = fc.oneof(
+  fc.record({ kind: fc.constant('started' as const), facts: someFacts, ...someMoment }),
+  fc.record({ kind: fc.constant('offered' as const), target: someTarget, nowMs: someMoment.nowMs }),
+  fc.constantFrom<AgentEvent>(
+    ...[{ kind: 'sealed' } as const, allowed, { kind: 'reboot-permitted' } as const],
+    ...[{ kind: 'healthy' } as const, { kind: 'unhealthy', mishap: sick } as const],
+    ...[{ kind: 'marked-good' } as const, { kind: 'cancelled' } as const],
+    ...[{ kind: 'reported' } as const, { kind: 'activated', needsReboot } as const],
+    { kind: 'activated', needsReboot: false },
+  ),
+  fc.record({
+    kind: fc.constant('deactivated' as const),
+    needsReboot: fc.boolean(),
+    ...someMoment,
+  }),
+  fc.record({ kind: fc.constant('failed' as const), mishap: fc.constant(mishap), ...someMoment }),
+);
+
+describe('whatever happens', () => {
+  it('nothing is activated that was not sealed and allowed, and nothing is good that was not on trial', () => {
+    fc.assert(
+      fc.property(fc.array(someEvent, { maxLength: 40 }), (history) => {
+        let state: AgentState = IDLE;
+        for (const event of history) {
+          const before: AgentState = state;
+          const { state: after, effect } = next(state, event);
+          expect(stateSchema.safeParse(JSON.parse(JSON.stringify(after))).data).toEqual(after);
+          if (effect === 'activate')
+            expect([before.kind, event.kind]).toEqual(['staged', 'allowed']);
+          if (effect === 'mark-good')
+            expect([before.kind, event.kind]).toEqual(['confirming', 'healthy']);
+          if (after.kind === 'staged' && before.kind === 'available')
+            expect(event.kind).toBe('sealed');
+          if (effect === 'report') expect('outcome' in after && after.outcome).toBeTruthy();
+          state = after;
+        }
+      }),
+      { seed: 3, numRuns: 3000 },
+    );
+  });
+
+  it('one attempt asks for a few reboots at most, whatever the boot loader makes of it', () => {
+    const boots = fc.array(fc.record({ facts: someFacts, isPermitted: fc.boolean() }), {
+      minLength: 20,
+      maxLength: 40,
     });
-    expect(waits[0]).toBe(10_000);
-    expect(waits.every((wait, index) => index === 0 || wait >= (waits[index - 1] ?? 0))).toBe(true);
-    expect(waits.at(-1)).toBe(86_400_000);
+    fc.assert(
+      fc.property(boots, (lives) => {
+        let { state } = follow(...READY);
+        let reboots = 0;
+        const react = (event: AgentEvent, facts: Facts) => {
+          for (let then: AgentEvent | null = event; then !== null;) {
+            const step = next(state, then);
+            ({ state } = step);
+            if (step.effect === 'reboot') reboots += 1;
+            then = answerOf(step.effect, facts);
+          }
+        };
+        for (const { facts, isPermitted } of lives) {
+          react({ kind: 'started', facts, ...moment }, facts);
+          if (isPermitted) react({ kind: 'reboot-permitted' }, facts);
+          react(offered, facts);
+        }
+        expect(reboots).toBeLessThanOrEqual(2 * 3);
+      }),
+      { seed: 5, numRuns: 2000 },
+    );
+  });
+
+  it('an agent that is started twice does what it does when it is started once', () => {
+    fc.assert(
+      fc.property(fc.array(someEvent, { maxLength: 20 }), someFacts, (history, facts) => {
+        const state = history.reduce((at, event) => next(at, event).state, IDLE);
+        const start: AgentEvent = { kind: 'started', facts, ...moment };
+        const once = next(state, start);
+        expect(next(once.state, start)).toEqual(once);
+      }),
+      { seed: 4, numRuns: 3000 },
+    );
   });
 });

@@ -35,6 +35,7 @@ function run(policy: Policy, change: Partial<SimulationOptions> = {}) {
     rollout: startedRollout(V11, { policy }),
     hosts: hosts(2000),
     ...{ pollMs: 15 * MINUTE_MS, installMs: 5 * MINUTE_MS, failing: 0, silent: 0 },
+    ...{ rules: NO_RULES, neighbours: [], leaseMs: HOUR_MS },
     ...{ approveAfterMs: null, wayBack: V10, limitMs: 60 * DAY_MS, sampleMs: HOUR_MS },
     random: numbersFrom(1),
     ...change,

@@ -161,6 +161,39 @@ describe('a way back in waves', () => {
     const text = compileManifest(planOf([paused]), { published: [], now: after(2 * DAY_MS) });
     expect(JSON.parse(text)).toMatchObject({ updates: [] });
   });
+
+  describe('with an older release that is still given out', () => {
+    const older = startedRollout(releaseOf('1.0.0'));
+    const way = (rollbackTo: readonly string[]) => {
+      const rollout = startedRollout(releaseOf('1.2.0', { rollbackTo }));
+      const verb = rollBackVerb(rollout, releaseOf('1.1.0'), after(HOUR_MS));
+      return rolloutAfter(rollout, verb);
+    };
+    const taken = (rollout: Rollout) => {
+      const now = after(2 * HOUR_MS);
+      const published = ['0.9.0', '1.0.0', '1.1.0', '1.2.0'];
+      const text = compileManifest(planOf([older, rollout]), { published, now });
+      return (running: string) =>
+        updateRequired(parseManifest(text), {
+          ...{ variant: V11.variant, arch: V11.arch, running, seed: 7 },
+          ...{ now: BigInt(now.getTime()) * 1_000_000n, versionLock: 'latest' },
+          ignoreWaves: false,
+        })?.version;
+    };
+
+    it('leads no updog to it whose release may not go back there', () => {
+      const waiting = { ...way(['1.1.0']), clockMs: -DAY_MS };
+      expect(taken(waiting)('1.2.0')).toBeUndefined();
+      expect(taken(way(['1.1.0']))('1.2.0')).toBe('1.1.0');
+    });
+
+    it('leads no updog to it while the way back is paused', () => {
+      const rollout = way(['1.1.0', '1.0.0']);
+      const paused = rolloutAfter(rollout, verbOf('pause', rollout, after(1.5 * HOUR_MS)));
+      expect(taken(paused)('1.2.0')).toBeUndefined();
+      expect(taken(paused)('0.9.0')).toBe('1.0.0');
+    });
+  });
 });
 
 describe('supersede', () => {

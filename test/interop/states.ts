@@ -29,7 +29,7 @@ const RELEASE_STATES: readonly State[] = [
   {
     name: 'after pause',
     make: async (life) =>
-      life.rollout('pause', await life.currentRollout(), '--reason', 'a closer look'),
+      life.rollout('pause', await life.currentRollout(), '--reason', 'a closer look', '--yes'),
     shows: { rollouts: ['paused'], offered: [] },
   },
   {
@@ -46,7 +46,15 @@ const RELEASE_STATES: readonly State[] = [
     name: 'after roll back',
     make: async (life) =>
       life.rollout(
-        ...['rollback', await life.currentRollout(), '--to', '1.1.0', '--reason', 'it burns'],
+        ...[
+          'rollback',
+          await life.currentRollout(),
+          '--to',
+          '1.1.0',
+          '--reason',
+          'it burns',
+          '--yes',
+        ],
       ),
     shows: { rollouts: ['rolled-back'], offered: ['1.1.0'] },
   },
@@ -55,7 +63,7 @@ const RELEASE_STATES: readonly State[] = [
     make: async (life) => {
       await life.publish('1.3.0', '1.1.0');
       const id = await life.start('1.3.0');
-      await life.rollout('withdraw', id, '--reason', 'not this one');
+      await life.rollout('withdraw', id, '--reason', 'not this one', '--yes');
     },
     // What was withdrawn is still the highest version that a host may run, so no other way back is offered.
     shows: { rollouts: ['rolled-back', 'withdrawn'], offered: [] },

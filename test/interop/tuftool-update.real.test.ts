@@ -75,7 +75,7 @@ describe('a repository that tuftool update signed anew', () => {
         await life.publish('1.1.0', '1.0.0');
         return life.start('1.1.0');
       })();
-      await life.rollout('pause', id, '--reason', 'a closer look');
+      await life.rollout('pause', id, '--reason', 'a closer look', '--yes');
       expect(await life.shown()).toEqual({ rollouts: ['paused'], offered: [] });
       expect(await versions(life)).toMatchObject({ targets: 20, snapshot: 23, timestamp: 23 });
       const verified = JSON.parse(

@@ -41,7 +41,8 @@ async function setup() {
       return { code, stderr, verdict: stdout === '' ? null : JSON.parse(stdout) };
     },
     change: async (verb: string) => {
-      await workplace.must('rollout', verb, id, '--reason', 'boot failures');
+      const yes = verb === 'resume' ? [] : ['--yes'];
+      await workplace.must('rollout', verb, id, '--reason', 'boot failures', ...yes);
       await server.context.commitPending();
     },
     /** Somebody with a hand on the database file. */

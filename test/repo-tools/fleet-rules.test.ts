@@ -53,7 +53,9 @@ describe('tidegate rollout apply, without a server', () => {
       '2 changes applied',
     );
     expect(await groups()).toMatchObject({ groups: [{ name: 'canary' }, { name: 'prod' }] });
-    expect(await workplace.must('group', 'list', ...DIRECT)).toContain('prod  delay "2 days"');
+    expect(await workplace.must('group', 'list', ...DIRECT)).toContain(
+      'prod  hosts only a server knows  delay "2 days"',
+    );
     expect(JSON.parse(await apply(workplace, ...DIRECT, '--json'))).toEqual({
       changes: [],
       applied: false,

@@ -67,17 +67,17 @@ describe('a rollout verb on the repository that is killed at any put', () => {
   });
 
   it.each([
-    { verb: 'pause', earlier: [], more: [] },
+    { verb: 'pause', earlier: [], more: ['--yes'] },
     { verb: 'resume', earlier: ['pause'], more: [] },
     // Without its id, a second one would be another step.
     { verb: 'advance', earlier: [], more: ['--request-id', 'step-one'] },
-    { verb: 'withdraw', earlier: [], more: [] },
-    { verb: 'rollback', earlier: [], more: ['--to', '1.0.0'] },
+    { verb: 'withdraw', earlier: [], more: ['--yes'] },
+    { verb: 'rollback', earlier: [], more: ['--to', '1.0.0', '--yes'] },
   ])('$verb takes effect once', async ({ verb, earlier, more }) => {
     place.reset('file:R', base);
     const id = await start();
     const argv = (name: string) => ['rollout', name, id, '--reason', 'r', ...ON_STORAGE];
-    for (const name of earlier) await place.workplace.must(...argv(name));
+    for (const name of earlier) await place.workplace.must(...argv(name), '--yes');
     const killed = await killEverywhere(place, { argv: [...argv(verb), ...more] });
     expect(killed.changes).toHaveLength(CHANGES);
   });

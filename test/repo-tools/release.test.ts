@@ -58,7 +58,7 @@ describe('tidegate release list', () => {
     await using workplace = await setup();
     const id = await start(workplace, '1.10.0');
     await workplace.must(
-      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'boot loop'],
+      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'boot loop', '--yes'],
       ...['--storage', 'file:R', ...ONLINE],
     );
     expect(await list(workplace)).toMatchObject([
@@ -191,7 +191,7 @@ describe('tidegate release amend', () => {
     const id = await start(workplace, '1.10.0');
     await publishVersion(workplace, '1.8.0');
     const back = [
-      ...['rollout', 'rollback', id, '--to', '1.8.0', '--reason', 'boot loop'],
+      ...['rollout', 'rollback', id, '--to', '1.8.0', '--reason', 'boot loop', '--yes'],
       ...['--storage', 'file:R', ...ONLINE],
     ];
     expect((await workplace.run(...back)).code).toBe(1);
@@ -376,7 +376,9 @@ describe('tidegate release withdraw', () => {
     await using workplace = await setup();
     const id = await start(workplace, '1.10.0');
     const change = (verb: string) =>
-      workplace.must(...['rollout', verb, id, '--reason', 'x', '--storage', 'file:R', ...ONLINE]);
+      workplace.must(
+        ...['rollout', verb, id, '--reason', 'x', '--yes', '--storage', 'file:R', ...ONLINE],
+      );
     if (state === 'paused') await change('pause');
     const refused = await workplace.run(...withdraw('1.10.0', ...KEYS));
     expect(refused.code).toBe(1);
@@ -389,7 +391,7 @@ describe('tidegate release withdraw', () => {
     await using workplace = await setup();
     const id = await start(workplace, '1.10.0');
     await workplace.must(
-      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'boot loop'],
+      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'boot loop', '--yes'],
       ...['--storage', 'file:R', ...ONLINE],
     );
     const refused = await workplace.run(...withdraw('1.9.0', '--allow-dangling-rollback', ...KEYS));
@@ -400,7 +402,15 @@ describe('tidegate release withdraw', () => {
       ...['rollout', 'start', ...PLATFORM, '--version', '1.10.0'],
       ...['--start-at', '2027-01-01T00:00:00Z', ...where],
     );
-    await workplace.must('rollout', 'withdraw', late, '--reason', 'none is left', ...where);
+    await workplace.must(
+      'rollout',
+      'withdraw',
+      late,
+      '--reason',
+      'none is left',
+      '--yes',
+      ...where,
+    );
     await workplace.must(...withdraw('1.9.0', '--allow-dangling-rollback', ...KEYS));
   });
 
@@ -437,7 +447,7 @@ describe('tidegate release withdraw', () => {
       ...['rollout', 'start', ...PLATFORM, '--version', '1.9.0', ...where],
     );
     const back = await workplace.run(
-      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'x', ...where],
+      ...['rollout', 'rollback', id, '--to', '1.9.0', '--reason', 'x', '--yes', ...where],
     );
     expect([started.code, back.code]).toEqual([1, 1]);
     expect(started.stderr).toContain('was withdrawn');

@@ -119,7 +119,10 @@ describe('a verb that stops or takes back', () => {
   it.each([
     { argv: ['pause'], says: /1 hosts wait for it, 0 were offered.*none of them starts/ },
     { argv: ['withdraw'], says: /1 hosts wait for it.*0 hosts run it and stay on it/ },
-    { argv: ['rollback', '--to', '1.0.0'], says: /0 hosts run it and are sent back/ },
+    {
+      argv: ['rollback', '--to', '1.0.0'],
+      says: /0 hosts run it; to 1\.0\.0 go 0 at their next poll and 0 later/,
+    },
   ])(
     'tells whom it concerns before it asks: $argv',
     async ({ argv: [verb = '', ...more], says }) => {
@@ -150,11 +153,19 @@ describe('a verb that stops or takes back', () => {
     expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining('hosts wait for it')]);
   });
 
-  it('does not ask a script, and refuses one that gives no reason', async () => {
-    await using place = await watched();
-    const { workplace, id } = place;
-    expect((await workplace.run('rollout', 'withdraw', id)).code).toBe(2);
-    const ran = await workplace.run('rollout', 'withdraw', id, '--reason', 'drill');
-    expect([ran.code, ran.stderr]).toEqual([0, '']);
-  });
+  it.each([
+    { case: 'a pause without --yes', argv: ['pause', '--reason', 'drill'] },
+    { case: 'a way back without --yes', argv: ['rollback', '--to', '1.0.0', '--reason', 'drill'] },
+    { case: 'a withdrawal without a reason', argv: ['withdraw', '--yes'] },
+  ])(
+    'is refused in a script, and nothing is done: $case',
+    async ({ argv: [verb = '', ...more] }) => {
+      await using place = await watched();
+      const { workplace, id, server } = place;
+      const { code, stdout, stderr } = await workplace.run('rollout', verb, id, ...more);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(/no terminal to ask at, and no --yes; nothing was done|--reason/);
+      expect((await server.get(`/api/v1/rollouts/${id}`)).body.state).toBe('running');
+    },
+  );
 });

@@ -52,7 +52,7 @@ describe('tidegate rollout, without a server', () => {
     expect(await show()).toMatchObject({ phase: 'scheduled', tide: { seeds: 0 }, counts: null });
     workplace.now = new Date('2026-03-02T00:30:00Z');
     expect(await show()).toMatchObject({ phase: 'rising', tide: { seeds: 102 } });
-    await workplace.must('rollout', 'pause', id, '--reason', 'a closer look', ...DIRECT);
+    await workplace.must('rollout', 'pause', id, '--reason', 'a closer look', '--yes', ...DIRECT);
     expect((await manifest(workplace)).updates).toEqual([]);
     workplace.now = new Date('2026-03-09T00:30:00Z');
     expect(await show()).toMatchObject({ state: 'paused', tide: { seeds: 102 } });
@@ -71,6 +71,7 @@ describe('tidegate rollout, without a server', () => {
       '1.0.0',
       '--reason',
       'it burns',
+      '--yes',
       ...DIRECT,
     );
     const { updates, migrations } = await manifest(workplace);
@@ -99,7 +100,11 @@ describe('tidegate rollout, without a server', () => {
       argv: ['start', ...PLATFORM, '--version', '9.9.9', ...DIRECT],
       code: 1,
     },
-    { case: 'an unknown rollout', argv: ['pause', 'nothing', '--reason', 'x', ...DIRECT], code: 1 },
+    {
+      case: 'an unknown rollout',
+      argv: ['pause', 'nothing', '--reason', 'x', '--yes', ...DIRECT],
+      code: 1,
+    },
     { case: 'a pause without a reason', argv: ['pause', 'nothing', ...DIRECT], code: 2 },
     {
       case: 'a policy file that is not there',
@@ -161,6 +166,7 @@ describe('tidegate rollout, without a server', () => {
       '1.1.0',
       '--reason',
       'x',
+      '--yes',
       ...DIRECT,
     );
     expect([again.code, resume.code, stranger.code]).toEqual([1, 1, 1]);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { HALF_AT_ONCE, NOW, reportOf, setup, START } from './setup.ts';
+import { openPatient } from '../support/example-repository.ts';
+import { HALF_AT_ONCE, NOW, publishReleases, reportOf, setup, START } from './setup.ts';
 
 const ROLLOUTS = '/api/v1/rollouts';
 const HOUR_MS = 3_600_000;
@@ -154,6 +155,47 @@ describe('failures', () => {
     await restarted.commitPending();
     const [committed] = await server.committed();
     expect(committed?.history.at(-1)).toMatchObject({ verb: 'halt', evidence: { failures: 4 } });
+  });
+
+  /** Two rollouts, the newer one first. */
+  const pair = async () => {
+    const server = await setup();
+    await publishReleases(openPatient(server.storage), server.signers, [
+      { version: '1.2.0', rollbackTo: ['1.0.0'] },
+    ]);
+    const start = async (version: string, policy: string) =>
+      (await server.post(ROLLOUTS, { ...START, version, policy })).body.id;
+    return {
+      ...server,
+      newer: await start('1.2.0', GATED),
+      older: await start('1.1.0', GATED.replace(/roll_back_to.*/, '')),
+      states: () => server.context.fleet.view.rollouts.map(({ state }) => state),
+      fail: async (rolloutId: string) => {
+        const report = reportOf({ rolloutId, outcome: 'failed' });
+        for (const id of ['a', 'b', 'c', 'd']) {
+          await server.checkIn({ id }, { reports: [{ ...report, id: `${rolloutId}-${id}` }] });
+        }
+      },
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  };
+
+  it('halt a rollout although the way back of a newer one cannot be read', async () => {
+    await using server = await pair();
+    await server.fail(server.newer);
+    await server.context.judge();
+    await server.fail(server.older);
+    server.outages.storage.isAway = true;
+    await expect(server.context.judge()).rejects.toMatchObject({ code: 'storage/unavailable' });
+    expect(server.states()).toEqual(['halted', 'halted']);
+  });
+
+  it('halt all rollouts at once that have too many', async () => {
+    await using server = await pair();
+    await server.fail(server.newer);
+    await server.fail(server.older);
+    await server.context.judge();
+    expect(server.states()).toEqual(['halted', 'halted']);
   });
 
   it('are judged once by two servers on one database', async () => {

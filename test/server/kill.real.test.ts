@@ -35,6 +35,7 @@ async function restarted({ path }: ServerFolder) {
     expiry: DEFAULT_EXPIRY_POLICY,
     log: pino({ level: 'silent' }),
     now: () => NOW,
+    clock: { doubt: () => null },
     random: () => 0,
     startTimer: () => () => {},
   });

@@ -70,6 +70,16 @@ describe('a concurrency limit', () => {
     expect(await inRack('e', '4')).toBe('concurrency');
   });
 
+  it('is the lower one of a number and a share of the same hosts', async () => {
+    await using server = await limited({ limit: 3 }, { limit: '50 %' });
+    for (const id of ['a', 'b', 'c', 'd']) await poll(server, id, {}, { version: '1.1.0' });
+    await server.context.writeBehind.flush();
+    await server.context.members.tick();
+    expect(await poll(server, 'a')).toBe('update');
+    expect(await poll(server, 'b')).toBe('update');
+    expect(await poll(server, 'c')).toBe('concurrency');
+  });
+
   it('frees what a host holds that says nothing until its lease ends', async () => {
     await using server = await limited({ limit: 1 });
     await poll(server, 'a');

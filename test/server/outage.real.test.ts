@@ -1,56 +1,27 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
-import { openState } from '../../adapters/state/open.ts';
+import { openS3Storage } from '../../adapters/storage/s3.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { startVersitygw } from '../support/versitygw.ts';
+import {
+  expectKept,
+  expectPolls,
+  readiness,
+  reportingHosts,
+  startRollout,
+  until,
+} from './outage-load.ts';
 import { serverFolder, startServer } from './running-server.ts';
-import type { RunningServer } from './running-server.ts';
-import { checkInOf, reportOf, START } from './setup.ts';
+import { committedRollouts, publishedRepository } from './setup.ts';
 
-const CHECK_IN = '/api/v1/check-in';
-const readySchema = z.object({
-  ready: z.boolean(),
-  checks: z.object({ database: z.object({ ok: z.boolean(), detail: z.string() }) }),
-});
-
-async function readiness(server: RunningServer) {
-  const answer = await server.get('/readyz');
-  return { status: answer.status, ...readySchema.parse(await answer.json()) };
-}
-
-/** Hosts that report one failure after the other, each until it is acknowledged, as agents do. */
-function reportingHosts(server: RunningServer, rolloutId: string, hosts: number) {
-  const over = new AbortController();
-  const acknowledged: string[] = [];
-  const refusals = new Set<number>();
-  const running = Array.from({ length: hosts }, async (_, number) => {
-    const id = `reporter-${number}`;
-    for (let index = 0; !over.signal.aborted;) {
-      const report = reportOf({ id: `${index}`, rolloutId });
-      const answer = await server.post(CHECK_IN, { ...checkInOf({ id }), reports: [report] });
-      await answer.arrayBuffer();
-      if (answer.status === 200) {
-        acknowledged.push(`${id}/${index}`);
-        index += 1;
-      } else {
-        refusals.add(answer.status);
-      }
-      await nextTurn();
-    }
-  });
-  return {
-    acknowledged,
-    refusals,
-    async [Symbol.asyncDispose]() {
-      over.abort();
-      await Promise.all(running);
-    },
-  };
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await nextTurn();
-}
+const DATABASE_AWAY = {
+  ok: false,
+  detail: expect.stringMatching(/^state\/unavailable: postgres:/),
+};
+const STORAGE_AWAY = {
+  ok: false,
+  detail: expect.stringMatching(/^failed .*: storage\/unavailable: /),
+};
 
 describe('a server whose PostgreSQL database goes away under load', () => {
   it('answers polls from memory, says what is wrong, loses no acknowledged report and recovers by itself', async () => {
@@ -58,43 +29,95 @@ describe('a server whose PostgreSQL database goes away under load', () => {
     await using folder = await serverFolder();
     const url = await postgres.newDatabase();
     await using server = await startServer(folder, 'never', { state: url, tokenFile: 'token' });
-    const started = await server.post('/api/v1/rollouts', { ...START, requestId: 'start-request' });
-    const { id: rolloutId } = z.object({ id: z.string() }).parse(await started.json());
-    await until(async () => (await readiness(server)).ready);
+    const rolloutId = await startRollout(server);
     const acknowledged: string[] = [];
     {
       await using load = reportingHosts(server, rolloutId, 8);
       for (const goAway of [() => postgres.stop(), () => postgres.crash()]) {
-        const before = load.acknowledged.length;
-        await until(() => load.acknowledged.length >= before + 50);
+        await load.acknowledgedMore(50);
         await goAway();
         const away = await readiness(server);
-        expect(away).toMatchObject({ status: 503, ready: false });
-        expect(away.checks.database).toMatchObject({
-          ok: false,
-          detail: expect.stringMatching(/^state\/unavailable: postgres:/),
-        });
-        for (let poll = 0; poll < 50; poll += 1) {
-          const answer = await server.post(CHECK_IN, checkInOf({ id: `poller-${poll}` }));
-          expect(answer.status).toBe(200);
-          expect(await answer.json()).toMatchObject({ decision: 'update', rolloutId });
-        }
-        await until(() => load.refusals.size > 0);
+        expect(away).toMatchObject({ status: 503, checks: { database: DATABASE_AWAY } });
+        await expectPolls(server, { decision: 'update', rolloutId });
+        await load.refusedMore(1);
         await postgres.start();
-        const back = load.acknowledged.length;
-        await until(() => load.acknowledged.length >= back + 50);
+        await load.acknowledgedMore(50);
         await until(async () => (await readiness(server)).ready);
       }
-      expect([...load.refusals]).toEqual([503]);
+      expect(new Set(load.refusals)).toEqual(new Set([503]));
       acknowledged.push(...load.acknowledged);
     }
-    await using state = await openState(url, { cwd: '/' });
-    const kept = await state.failuresOf(rolloutId, 1_000_000);
-    const ids = new Set(kept.map(({ hostId, id }) => `${hostId}/${id}`));
-    expect(acknowledged.filter((one) => !ids.has(one))).toEqual([]);
-    expect(ids.size).toBe(kept.length);
-    // Those who only polled while it was away were remembered until it was back.
-    await until(async () => (await state.findHost('poller-49')) !== null);
-    expect((await state.countsOf(rolloutId)).failed).toBe(8);
+    await expectKept(url, rolloutId, acknowledged);
+  });
+});
+
+describe('a server whose S3 store goes away under load, and then its PostgreSQL database as well', () => {
+  it('obeys verbs while it has its database, answers polls without either, and makes up for all whichever is back first', async () => {
+    await using postgres = await startPostgres();
+    await using gateway = await startVersitygw();
+    await using folder = await serverFolder();
+    const storageUrl = gateway.storageUrl('served');
+    await using storage = await openS3Storage({
+      url: storageUrl,
+      access: 'write',
+      env: gateway.env,
+    });
+    await publishedRepository(storage);
+    const url = await postgres.newDatabase();
+    const options = { state: url, tokenFile: 'token', storage: storageUrl };
+    await using server = await startServer(
+      folder,
+      'never',
+      { ...options, followInterval: '1 second' },
+      gateway.env,
+    );
+    const rolloutId = await startRollout(server);
+    const order = async (verb: string) => {
+      const body = { requestId: randomUUID(), reason: 'an outage' };
+      const { status } = await server.post(`/api/v1/rollouts/${rolloutId}/${verb}`, body);
+      if (status === 200) verbs.push(verb);
+      return status;
+    };
+    const verbs = ['start'];
+    const acknowledged: string[] = [];
+    const update = { decision: 'update', rolloutId };
+    const comeBack = [() => postgres.start(), () => gateway.start()];
+    {
+      await using load = reportingHosts(server, rolloutId, 8);
+      for (const inOrder of [comeBack, comeBack.toReversed()]) {
+        await load.acknowledgedMore(50);
+        await gateway.kill();
+        await until(async () => !(await readiness(server)).checks.storage.ok);
+        const { status, checks } = await readiness(server);
+        expect(status).toBe(503);
+        expect(checks).toMatchObject({ storage: STORAGE_AWAY, database: { ok: true } });
+        await expectPolls(server, update);
+        expect(await order('pause')).toBe(200);
+        await expectPolls(server, { decision: 'stay', reason: 'paused' });
+        expect(await order('resume')).toBe(200);
+        const refusedBefore = load.refusals.length;
+        await load.acknowledgedMore(50);
+        expect(load.refusals.length).toBe(refusedBefore);
+
+        await postgres.crash();
+        expect((await readiness(server)).checks).toMatchObject({
+          storage: STORAGE_AWAY,
+          database: DATABASE_AWAY,
+        });
+        await expectPolls(server, update);
+        await load.refusedMore(8);
+        expect(await order('pause')).toBe(503);
+        await expectPolls(server, update);
+
+        for (const start of inOrder) await start();
+        await load.acknowledgedMore(50);
+        await until(async () => (await readiness(server)).ready);
+        const [rollout] = await committedRollouts(storage);
+        expect(rollout?.history.map(({ verb }) => verb)).toEqual(verbs);
+      }
+      expect(new Set(load.refusals)).toEqual(new Set([503]));
+      acknowledged.push(...load.acknowledged);
+    }
+    await expectKept(url, rolloutId, acknowledged);
   });
 });

@@ -155,6 +155,7 @@ describe('GET /repo/', () => {
     expect((await server.agent.get(`/repo/metadata/2.root.json${query}`)).status).toBe(404);
     const { text } = await server.agent.get('/metrics');
     expect(text).toMatch('tidegate_updog_requests_total 2');
+    expect(text).toMatch('tidegate_updog_seeds{version="1.28.0"} 1');
   });
 
   it('says 503 while the storage is away', async () => {

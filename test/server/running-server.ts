@@ -31,7 +31,7 @@ export async function startServer(
 ) {
   const script = new URL('serve-child.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [script, path, point, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
   const errors: string[] = [];
@@ -53,6 +53,8 @@ export async function startServer(
     exit,
     terminate: () => child.kill('SIGTERM'),
     kill: () => child.kill('SIGKILL'),
+    /** Sets the clock of its machine ahead of the right time, or back with less than 0. */
+    setClockAhead: (ms: number) => child.stdin.write(`${ms}\n`),
     get: (route: string) => fetch(url.replace('listening on ', '') + route),
     send,
     post: (route: string, body: object) => send('POST', route, body),

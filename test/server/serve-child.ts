@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { openState } from '../../adapters/state/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
@@ -11,6 +12,15 @@ import { serve } from '../../server/serve.ts';
 const [folder = '', point = '', change = '{}'] = process.argv.slice(2);
 const changed = z.record(z.string(), z.string()).parse(JSON.parse(change));
 const stop = new AbortController();
+
+/** The clock runs, as real ones do, until a line of the input sets it ahead or back by so many milliseconds. */
+const START_MS = Date.parse('2040-01-01T00:01:00Z');
+let aheadMs = 0;
+createInterface({ input: process.stdin }).on('line', (line) => {
+  aheadMs = Number(line);
+});
+process.stdin.unref();
+
 process.once('SIGTERM', () => {
   stop.abort();
 });
@@ -62,7 +72,7 @@ await serve(
     stderr: process.stderr,
     env: { ...process.env, XDG_STATE_HOME: folder },
     cwd: folder,
-    now: () => new Date('2040-01-01T00:01:00Z'),
+    now: () => new Date(START_MS + performance.now() + aheadMs),
     signal: stop.signal,
   },
   {

@@ -29,9 +29,13 @@ export const TOKEN = 'a'.repeat(43);
 export async function publishReleases(
   repository: Repository,
   signers: ExampleSigners,
-  releases: readonly { readonly version: string; readonly rollbackTo: readonly string[] }[],
+  releases: readonly {
+    readonly version: string;
+    readonly rollbackTo: readonly string[];
+    readonly minimumFrom?: string | null;
+  }[],
 ): Promise<void> {
-  const files = releases.flatMap(({ version, rollbackTo }) => {
+  const files = releases.flatMap(({ version, rollbackTo, minimumFrom = null }) => {
     const prefix = `${PLATFORM.variant}-${PLATFORM.arch}-${version}`;
     const images = ['boot', 'root', 'hash'].map((image) => ({
       image,
@@ -49,7 +53,7 @@ export async function publishReleases(
         ]),
       ),
       verity: null,
-      minimumFrom: null,
+      minimumFrom,
       rollbackTo,
       migrations: [],
       notes: null,
@@ -75,6 +79,34 @@ export async function publishedRepository(storage: Storage): Promise<ExampleSign
   return signers;
 }
 
+/** A server alone on its database that logs nothing, waits for nothing and runs no job by itself. */
+export function partsOf({
+  signers,
+  clock,
+  ...places
+}: Pick<ContextParts, 'storage' | 'state'> & {
+  readonly signers: Pick<ExampleSigners, 'online'>;
+  readonly clock: { readonly now: Date };
+}): ContextParts {
+  return {
+    ...places,
+    replicas: aloneReplicas(),
+    signers: [signers.online],
+    token: TOKEN,
+    pace: { minMs: 60_000, maxMs: 900_000 },
+    followMs: 5000,
+    leaseMs: 3_600_000,
+    keep: { hostsMs: null, reportsMs: null, auditMs: null },
+    expiry: DEFAULT_EXPIRY_POLICY,
+    log: pino({ level: 'silent' }),
+    now: () => clock.now,
+    clock: { doubt: () => null },
+    random: () => 0.5,
+    sleep: async () => {},
+    startTimer: () => () => {},
+  };
+}
+
 /** A server over a repository in memory and a real database, on loopback; no job runs by itself. */
 export async function setup(change: Partial<ContextParts> = {}) {
   const resources = new AsyncDisposableStack();
@@ -85,21 +117,8 @@ export async function setup(change: Partial<ContextParts> = {}) {
   const clock = { now: NOW };
   const logged: unknown[] = [];
   const parts: ContextParts = {
-    storage,
-    state,
-    replicas: aloneReplicas(),
-    signers: [signers.online],
-    token: TOKEN,
-    pace: { minMs: 60_000, maxMs: 900_000 },
-    followMs: 5000,
-    leaseMs: 3_600_000,
-    keep: { hostsMs: null, reportsMs: null, auditMs: null },
-    expiry: DEFAULT_EXPIRY_POLICY,
+    ...partsOf({ storage, state, signers, clock }),
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
-    now: () => clock.now,
-    random: () => 0.5,
-    sleep: async () => {},
-    startTimer: () => () => {},
     ...change,
   };
   const context = await openContext(parts);
@@ -169,7 +188,8 @@ export function reportOf(change: object = {}) {
   };
 }
 
-async function serveApp(context: Context, resources: AsyncDisposableStack): Promise<string> {
+/** Serves the context on loopback until the resources are disposed of; resolves to the URL. */
+export async function serveApp(context: Context, resources: AsyncDisposableStack): Promise<string> {
   const server = createServer(createApp(context));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -12,8 +12,8 @@ const INSTALLED = '/usr/lib/postgresql';
 const PASSWORD = 'test-password';
 
 export type Postgres = AsyncDisposable & {
-  /** A `postgres://…` URL of a new, empty database. */
-  newDatabase(): Promise<string>;
+  /** A `postgres://…` URL of a new, empty database; its tables lie in `folder` if one is given, which must be empty. */
+  newDatabase(folder?: string): Promise<string>;
   /** Sends away all connections and stops, as an administrator or a failover does. */
   stop(): Promise<void>;
   /** Ends every process at once, as a crash of the machine does. */
@@ -55,11 +55,17 @@ export async function startPostgres(): Promise<Postgres> {
   let isRunning = true;
 
   return {
-    newDatabase: async () => {
+    newDatabase: async (place) => {
       const name = `tide_${randomUUID().replaceAll('-', '')}`;
       const client = new Client({ connectionString: url('postgres') });
       await client.connect();
-      await client.query(`create database ${name}`);
+      if (place === undefined) {
+        await client.query(`create database ${name}`);
+      } else {
+        if (user.uid !== undefined) await chown(place, user.uid, user.gid ?? user.uid);
+        await client.query(`create tablespace ${name} location '${place}'`);
+        await client.query(`create database ${name} tablespace ${name}`);
+      }
       await client.end();
       return url(name);
     },

@@ -26,6 +26,8 @@ export type Versitygw = AsyncDisposable & {
   storageUrl(prefix: string, endpoint?: string): string;
   /** Ends it by SIGKILL, as a crash does. */
   kill(): Promise<void>;
+  /** Starts it again in the same place after `kill`, with all that it held. */
+  start(): Promise<void>;
 };
 
 /** Starts a production S3 gateway over a new folder. Throws when `.ci/versitygw` has not installed it. */
@@ -38,24 +40,38 @@ export async function startVersitygw(): Promise<Versitygw> {
   await mkdir(join(folder, 'iam'));
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const child = spawn(
-    binary,
-    [
-      ...['--port', `127.0.0.1:${port}`, '--iam-dir', join(folder, 'iam'), '--health', '/health'],
-      ...['--quiet', 'posix', join(folder, 'data')],
-    ],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY, PATH: process.env['PATH'] },
-    },
-  );
-  let complaints = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaints += chunk.toString();
-  });
+  let child: ChildProcess | null = null;
+
+  async function start(): Promise<void> {
+    child = spawn(
+      binary,
+      [
+        ...['--port', `127.0.0.1:${port}`, '--iam-dir', join(folder, 'iam'), '--health', '/health'],
+        ...['--quiet', 'posix', join(folder, 'data')],
+      ],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: {
+          ROOT_ACCESS_KEY: ACCESS_KEY,
+          ROOT_SECRET_KEY: SECRET_KEY,
+          PATH: process.env['PATH'],
+        },
+      },
+    );
+    let complaints = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaints += chunk.toString();
+    });
+    try {
+      await untilHealthy(`${endpoint}/health`, child);
+    } catch (error) {
+      await stop('SIGTERM');
+      throw new Error(`versitygw did not start: ${complaints}`, { cause: error });
+    }
+  }
 
   async function stop(signal: NodeJS.Signals): Promise<void> {
-    if (child.exitCode === null && child.signalCode === null) {
+    if (child !== null && child.exitCode === null && child.signalCode === null) {
       child.kill(signal);
       await once(child, 'exit');
     }
@@ -67,10 +83,10 @@ export async function startVersitygw(): Promise<Versitygw> {
   }
 
   try {
-    await untilHealthy(`${endpoint}/health`, child);
+    await start();
   } catch (error) {
     await dispose();
-    throw new Error(`versitygw did not start: ${complaints}`, { cause: error });
+    throw error;
   }
   return {
     endpoint,
@@ -83,6 +99,7 @@ export async function startVersitygw(): Promise<Versitygw> {
     storageUrl: (prefix, at = endpoint) =>
       `s3://${BUCKET}/${prefix}?endpoint=${encodeURIComponent(at)}&forcePathStyle=true`,
     kill: () => stop('SIGKILL'),
+    start,
     [Symbol.asyncDispose]: dispose,
   };
 }

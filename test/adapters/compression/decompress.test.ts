@@ -154,6 +154,32 @@ describe('decompress zstd', () => {
   );
 });
 
+describe('decompress zstd of a frame that asks for memory', () => {
+  /** A frame with one stored byte, whose header says how much of the past a decoder must keep. */
+  const asking = (...header: readonly number[]) =>
+    Buffer.from([0x28, 0xb5, 0x2f, 0xfd, ...header, 9, 0, 0, 0x7a]);
+  const windowOf = (log: number) => asking(0, (log - 10) << 3);
+  const wholeOf = (size: bigint) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(size);
+    return asking(0xe0, ...bytes);
+  };
+
+  it('takes a window of 128 MiB', async () => {
+    expect((await unpack('zstd', windowOf(27))).toString()).toBe('z');
+  });
+
+  it.each([
+    { case: 'a window of 256 MiB', packed: windowOf(28) },
+    { case: 'the largest window there is', packed: asking(0, 0xff) },
+    { case: 'a single segment of 1 TiB', packed: wholeOf(2n ** 40n) },
+  ])('refuses $case before it gives out a byte', async ({ packed }) => {
+    const before = process.memoryUsage().arrayBuffers;
+    expect(await codeOf(unpack('zstd', packed))).toBe('compression/damaged');
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
+  });
+});
+
 describe('decompress lz4', () => {
   it('decodes no more than the limit lets out, even of one large chunk', async () => {
     const bomb = PACK.lz4(Buffer.alloc(256 * 1024 * 1024));

@@ -3,8 +3,8 @@ import type { Slots } from '../../../agent/slots/slots.ts';
 import { collect } from '../../support/bytes.ts';
 import { codeOf } from '../error-code.ts';
 import { fillInactive, install } from './install.ts';
-import { sampleRelease } from './releases.ts';
-import type { SampleRelease } from './releases.ts';
+import { sampleRelease, sampleVerityRelease } from './releases.ts';
+import type { SampleRelease, VerityParts } from './releases.ts';
 
 export type TestSlots = AsyncDisposable & {
   /** On an empty host at first; every call gives a new handle on the same slots. */
@@ -68,6 +68,18 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
       expect(await versionsOf(test.open())).toEqual(['1.0.0', '1.1.0']);
     });
 
+    it('takes an activation back, and does so twice as once', async () => {
+      await using test = await make();
+      await bringUp(test, FIRST);
+      await bringUp(test, SECOND);
+      await test.open().deactivate('1.0.0');
+      await test.open().deactivate('1.0.0');
+      const { active, inactive, nextToBoot } = await test.open().read();
+      const next = nextToBoot === 'active' ? active : inactive;
+      expect(next?.release.version).toBe('1.0.0');
+      expect(await codeOf(test.open().deactivate('9.0.0'))).toBe('agent/slots');
+    });
+
     it('marks what runs good, over and over, without a change of what runs', async () => {
       await using test = await make();
       await bringUp(test, FIRST);
@@ -84,11 +96,11 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
       await bringUp(test, FIRST);
       await fillInactive(test.open(), SECOND);
       await test.open().activate('1.1.0');
-      const { waitsForReboot } = await test.open().read();
-      if (waitsForReboot) await test.open().activate('1.1.0');
+      const { nextToBoot } = await test.open().read();
+      if (nextToBoot === 'inactive') await test.open().activate('1.1.0');
       await test.reboot();
       expect(await versionsOf(test.open())).toEqual(['1.1.0', '1.0.0']);
-      expect((await test.open().read()).waitsForReboot).toBe(false);
+      expect((await test.open().read()).nextToBoot).toBe('active');
     });
 
     it('reads an image back as it was written', async () => {
@@ -182,6 +194,54 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
       expect(await codeOf(fillInactive(slots, release))).toBe('agent/image');
       expect(await versionsOf(slots)).toEqual([null, null]);
       expect(await codeOf(slots.activate('1.0.0'))).toBe('agent/slots');
+    });
+
+    it('seals a release whose images have the signed dm-verity root hash', async () => {
+      await using test = await make();
+      await bringUp(test, sampleVerityRelease('1.0.0'));
+      await fillInactive(test.open(), sampleVerityRelease('1.1.0'));
+      expect(await versionsOf(test.open())).toEqual(['1.0.0', '1.1.0']);
+      expect((await test.open().verifyInactive()).release.version).toBe('1.1.0');
+    });
+
+    it.each([
+      {
+        case: 'the root hash is of another tree',
+        change: (parts: VerityParts) => {
+          parts.rootHash = 'ab'.repeat(32);
+        },
+      },
+      {
+        case: 'one block of the data is another',
+        change: ({ root }: VerityParts) => root.fill('x', 136 * 512),
+      },
+      {
+        case: 'one byte of the hash tree is another',
+        change: ({ hash }: VerityParts) => hash.fill('x', 3000, 3001),
+      },
+      {
+        case: 'the hash tree is cut off',
+        change: (parts: VerityParts) => {
+          parts.hash = parts.hash.subarray(0, -512);
+        },
+      },
+      {
+        case: 'the hash image is no dm-verity image',
+        change: ({ hash }: VerityParts) => hash.fill(0),
+      },
+      {
+        case: 'the data is a block short',
+        change: (parts: VerityParts) => {
+          parts.root = parts.root.subarray(0, -512);
+        },
+      },
+    ])('never seals when $case, though it is signed so', async ({ change }) => {
+      await using test = await make();
+      await bringUp(test, FIRST);
+      const wrong = sampleVerityRelease('1.1.0', change);
+      expect(await codeOf(fillInactive(test.open(), wrong))).toBe('agent/image');
+      expect(await versionsOf(test.open())).toEqual(['1.0.0', null]);
+      expect(await codeOf(test.open().activate('1.1.0'))).toBe('agent/slots');
     });
 
     it('never seals a document that is none', async () => {

@@ -55,7 +55,7 @@ describe('GptSlots', () => {
     expect(await host.pair()).toEqual({ a: GOOD, b: { ...CLEARED, triesLeft: 3 } });
     await host.slots().activate('1.1.0');
     expect((await host.pair()).b).toEqual({ priority: 2, triesLeft: 3, successful: false });
-    expect(await host.slots().read()).toMatchObject({ waitsForReboot: true });
+    expect(await host.slots().read()).toMatchObject({ nextToBoot: 'inactive' });
     expect(await host.boot()).toBe('b');
     await host.slots().markGood();
     expect(await host.pair()).toEqual({ a: GOOD, b: { ...GOOD, priority: 2 } });
@@ -122,7 +122,7 @@ describe('GptSlots', () => {
     await using host = await setup();
     await install(host.slots(), SECOND);
     await host.slots().cancel();
-    expect(await host.slots().read()).toMatchObject({ waitsForReboot: false });
+    expect(await host.slots().read()).toMatchObject({ nextToBoot: 'active' });
     expect(await host.boot()).toBe('a');
   });
 

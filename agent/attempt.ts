@@ -1,0 +1,230 @@
+import { ExpectedError } from '../core/errors.ts';
+import type { AgentContext } from './context.ts';
+import { AgentError, retryAfterOf } from './errors.ts';
+import { fetchRelease, fillInactiveSlot } from './install.ts';
+import type { AgentState, Mishap, Outcome, Target } from './machine-state.ts';
+import { next } from './machine.ts';
+import type { AgentEvent, Effect } from './machine.ts';
+import { keepOutcome } from './outcome.ts';
+import { requirePermission } from './permission.ts';
+import { runProgram } from './programs.ts';
+import { runningRelease } from './running-release.ts';
+import type { SealedSlot } from './slots/slots.ts';
+import type { VerifiedRepository } from './tuf/client.ts';
+
+/** What a cycle goes on with, and what it learns on the way. */
+export type Attempt = {
+  /** What the host runs. */
+  readonly active: SealedSlot;
+  /** Where releases come from; null in a cycle that takes on none. */
+  readonly repository: VerifiedRepository | null;
+  /** Whether the staged release may be activated: null if so, else why not. */
+  readonly ask: (target: Target) => Promise<string | null>;
+  /** Bytes of images that came over the network. */
+  bytesFetched: number;
+  /** Why it went no further. */
+  reason: string | null;
+  /** After `failed` a later cycle may try again; `refused` is what signed files do not allow. */
+  end: 'open' | 'failed' | 'refused';
+  /** How long a server that took no check-in asks to be left alone. */
+  retryAfterSeconds: number | null;
+  /** How an attempt ended, once that is in the queue of reports. */
+  outcome: Outcome | null;
+};
+
+/** Leads the machine on from an event as far as it can go now; each state is durable before anything is done in it. */
+export async function lead(
+  context: AgentContext,
+  from: AgentState,
+  { first, attempt }: { readonly first: AgentEvent; readonly attempt: Attempt },
+): Promise<AgentState> {
+  let state = from;
+  for (let event: AgentEvent | null = first; event !== null;) {
+    const step = next(state, event);
+    await save(context, state, step.state);
+    ({ state } = step);
+    const { effect } = step;
+    event = effect === null ? null : await perform(context, state, { effect, attempt });
+  }
+  return state;
+}
+
+async function save(
+  { journal, onEvent }: AgentContext,
+  before: AgentState,
+  after: AgentState,
+): Promise<void> {
+  if (after === before) return;
+  await journal.write(after);
+  if (after.kind !== before.kind) onEvent('state', { from: before.kind, to: after.kind });
+}
+
+type Task = { readonly effect: Effect; readonly attempt: Attempt };
+
+/** Does what the machine asks for, and says what came of it; null when there is nothing more to do now. */
+async function perform(
+  context: AgentContext,
+  state: AgentState,
+  { effect, attempt }: Task,
+): Promise<AgentEvent | null> {
+  if (effect === 'report') return report(context, state, attempt);
+  if (state.kind === 'idle') throw new Error(`nobody is there to ${effect} for`);
+  const { target } = state;
+  switch (effect) {
+    case 'fill':
+      return fill(context, target, attempt);
+    case 'ask':
+      return ask(context, target, attempt);
+    case 'activate':
+      return activate(context, target, attempt);
+    case 'await-reboot':
+      if (context.config.reboot.policy === 'automatic') return { kind: 'reboot-permitted' };
+      attempt.reason = 'it takes a boot, which is left to others';
+      return null;
+    case 'reboot':
+      context.onEvent('reboot', target);
+      await context.system.reboot();
+      attempt.reason = 'the system was asked to boot';
+      return null;
+    case 'check-health':
+      return checkHealth(context);
+    case 'mark-good':
+      await context.slots.markGood();
+      context.onEvent('activated', target);
+      return { kind: 'marked-good' };
+    case 'deactivate':
+      return deactivate(context, target, attempt);
+  }
+}
+
+/** No slot is touched before all is verified. */
+async function fill(
+  context: AgentContext,
+  target: Target,
+  attempt: Attempt,
+): Promise<AgentEvent | null> {
+  const { repository, active } = attempt;
+  if (repository === null) throw new Error('a slot is to be filled from nowhere');
+  let stage: Mishap['stage'] = 'verify';
+  try {
+    const fetched = await fetchRelease(repository, { ...context.config.host, version: target.to });
+    const running =
+      target.direction === 'rollback'
+        ? await runningRelease(repository, active.release)
+        : active.release;
+    requirePermission(running, fetched.release, target.direction);
+    stage = 'install';
+    attempt.bytesFetched += await fillInactiveSlot(context, repository, fetched);
+  } catch (error) {
+    return failedBy(context, { error, stage, target, attempt });
+  }
+  context.onEvent('staged', { to: target.to, bytesFetched: attempt.bytesFetched });
+  return { kind: 'sealed' };
+}
+
+/** The andon cord: between staging and activation somebody may have paused the rollout. */
+async function ask(
+  context: AgentContext,
+  target: Target,
+  attempt: Attempt,
+): Promise<AgentEvent | null> {
+  try {
+    attempt.reason = await attempt.ask(target);
+  } catch (error) {
+    attempt.reason = reasonOf(context, error);
+    attempt.retryAfterSeconds = retryAfterOf(error);
+    attempt.end = 'failed';
+    const { code, message } = detailsOf(error);
+    context.onEvent('failed', { ...target, stage: 'ask', code, message });
+  }
+  if (attempt.reason !== null) return null;
+  return { kind: 'allowed', bootId: await context.system.bootId() };
+}
+
+async function activate(
+  context: AgentContext,
+  target: Target,
+  attempt: Attempt,
+): Promise<AgentEvent | null> {
+  const { slots } = context;
+  try {
+    // What was tried in vain before is tried again because somebody asked for it.
+    if ((await slots.read()).isTriedInVain) await slots.deactivate(target.from);
+    await slots.activate(target.to);
+  } catch (error) {
+    return failedBy(context, { error, stage: 'activate', target, attempt });
+  }
+  return { kind: 'activated', needsReboot: slots.needsReboot };
+}
+
+async function checkHealth({ config, signal }: AgentContext): Promise<AgentEvent> {
+  const { command, timeoutMs } = config.health;
+  if (command === null) return { kind: 'healthy' };
+  const { isGood, message } = await runProgram(command, { timeoutMs, signal });
+  if (isGood) return { kind: 'healthy' };
+  return { kind: 'unhealthy', mishap: { stage: 'health', code: 'agent/unhealthy', message } };
+}
+
+async function deactivate(
+  { slots, now, random }: AgentContext,
+  { from }: Target,
+  attempt: Attempt,
+): Promise<AgentEvent> {
+  await slots.deactivate(from);
+  const { active } = await slots.read();
+  attempt.end = 'failed';
+  const needsReboot = active?.release.version !== from;
+  return { kind: 'deactivated', needsReboot, nowMs: now().getTime(), random: random() };
+}
+
+async function report(
+  context: AgentContext,
+  state: AgentState,
+  attempt: Attempt,
+): Promise<AgentEvent> {
+  if (!('outcome' in state) || state.outcome === null) throw new Error('nothing to report');
+  await keepOutcome(context, state.outcome);
+  attempt.outcome = state.outcome;
+  return { kind: 'reported' };
+}
+
+/** What a failure means for the attempt. A network that fails says nothing about the release. */
+function failedBy(
+  context: AgentContext,
+  {
+    error,
+    stage,
+    target,
+    attempt,
+  }: {
+    readonly error: unknown;
+    readonly stage: Mishap['stage'];
+    readonly target: Target;
+    readonly attempt: Attempt;
+  },
+): AgentEvent | null {
+  const { onEvent, now, random } = context;
+  attempt.reason = reasonOf(context, error);
+  if (error instanceof AgentError && error.code === 'agent/not-permitted') {
+    attempt.end = 'refused';
+    onEvent('refused', { ...target, reason: attempt.reason });
+    return { kind: 'cancelled' };
+  }
+  attempt.end = 'failed';
+  const { code, message } = detailsOf(error);
+  onEvent('failed', { ...target, stage, code, message });
+  if (code === 'agent/unreachable') return null;
+  const mishap = { stage, code, message: message.slice(0, 1000) };
+  return { kind: 'failed', mishap, nowMs: now().getTime(), random: random() };
+}
+
+function detailsOf(error: unknown): Pick<Mishap, 'code' | 'message'> {
+  if (error instanceof ExpectedError) return { code: String(error.code), message: error.message };
+  throw error;
+}
+
+/** The reason in words, for failures that were foreseen; a bug, or being told to stop, is thrown on. */
+export function reasonOf({ signal }: AgentContext, error: unknown): string {
+  if (!(error instanceof ExpectedError) || signal?.aborted === true) throw error;
+  return `${error.code}: ${error.message}`;
+}

@@ -1,0 +1,35 @@
+import type { AgentState, Failure, Mishap, Target } from './machine-state.ts';
+
+const FIRST_RETRY_MS = 10_000;
+const LONGEST_RETRY_MS = 24 * 3_600_000;
+/** After so many failures of one release in a row only something new lets the host try it again. */
+const MOST_FAILURES = 12;
+
+/** False while a release that failed here must wait; another release, or a later attempt of its rollout, need not. */
+export function mayTry(
+  { failure }: Pick<AgentState, 'failure'>,
+  { to, attempt }: Pick<Target, 'to' | 'attempt'>,
+  nowMs: number,
+): boolean {
+  if (failure === null || failure.to !== to || attempt > failure.attempt) return true;
+  return failure.retryAtMs !== null && nowMs >= failure.retryAtMs;
+}
+
+/**
+ * The failure with one more. What failed on its way to the disk is tried again, later each time, by up to half of that
+ * earlier so that hosts that failed together do not come back together; what the host could not boot, or was not well with,
+ * would fail again.
+ */
+export function counted(
+  before: Failure | null,
+  { to, attempt }: Pick<Target, 'to' | 'attempt'>,
+  mishap: Mishap,
+  { nowMs, random }: { readonly nowMs: number; readonly random: number },
+): Failure {
+  const isSame = before?.to === to && before.attempt === attempt;
+  const count = isSame ? before.count + 1 : 1;
+  const isFinal = mishap.stage === 'boot' || mishap.stage === 'health' || count >= MOST_FAILURES;
+  const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (count - 1));
+  const retryAtMs = isFinal ? null : nowMs + Math.round(waitMs * (1 - random / 2));
+  return { ...mishap, to, attempt, count, retryAtMs };
+}

@@ -1,0 +1,96 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { ImageFormat } from '../core/tuf/names.ts';
+import { makeImages, serveImages } from './install-images.ts';
+import type { BenchImage } from './install-images.ts';
+import { measureChild } from './measured-process.ts';
+import { positive } from './options.ts';
+import { median, rounded, scratchFolder, spread } from './runs.ts';
+
+const CHILD = join(import.meta.dirname, 'install-child.ts');
+
+type Place = { readonly cwd: string; readonly url: string };
+type Ratio = { readonly vsFloor: number; readonly peakRssMiB: number };
+
+/**
+ * `vsFloor`: the time of the least that an installation could do for a raw image, over that of the installation; the other
+ * two the same for compressed images, whose floor has the bytes from the format's own program. `peakRssMiB` is the most of
+ * all installations.
+ */
+export async function benchInstall(
+  print: (line: string) => void,
+  argv: readonly string[],
+): Promise<object> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      mib: { type: 'string', default: '1024' },
+      runs: { type: 'string', default: '3' },
+    },
+  });
+  const mib = positive('--mib', values.mib);
+  const runs = positive('--runs', values.runs);
+  await using folder = await scratchFolder();
+  const images = await makeImages(folder.path, mib);
+  await using server = await serveImages(images);
+  const place = { cwd: folder.path, url: server.url };
+  const ratios = new Map<ImageFormat, Ratio>();
+  for (const image of images) {
+    ratios.set(image.format, await compare(image, { place, mib, runs, print }));
+  }
+  const vsFloor = (format: ImageFormat) => rounded(ratios.get(format)?.vsFloor ?? NaN);
+  return {
+    vsFloor: vsFloor('raw'),
+    peakRssMiB: Math.round(Math.max(...[...ratios.values()].map((ratio) => ratio.peakRssMiB))),
+    zstdVsFloor: vsFloor('zstd'),
+    lz4VsFloor: vsFloor('lz4'),
+  };
+}
+
+async function compare(
+  image: BenchImage,
+  {
+    place,
+    mib,
+    runs,
+    print,
+  }: {
+    readonly place: Place;
+    readonly mib: number;
+    readonly runs: number;
+    readonly print: (line: string) => void;
+  },
+): Promise<Ratio> {
+  const [floor, ours, peaks]: [number[], number[], number[]] = [[], [], []];
+  for (let run = 0; run <= runs; run += 1) {
+    const floorMs = await floorOnce(image, place);
+    const { ms, peakRssMiB } = await installOnce(image, place);
+    // The first round warms the page cache and the disk up.
+    if (run === 0) continue;
+    floor.push(floorMs);
+    ours.push(ms);
+    peaks.push(peakRssMiB);
+    const figures = `install ${ms.toFixed(0)} ms, ${peakRssMiB.toFixed(0)} MiB`;
+    print(`${image.format} run ${run}: ${figures}, floor ${floorMs.toFixed(0)} ms`);
+  }
+  print(`${image.format} ${mib} MiB: install ${spread(ours)}, floor ${spread(floor)}`);
+  return { vsFloor: median(floor) / median(ours), peakRssMiB: Math.max(...peaks) };
+}
+
+async function floorOnce(image: BenchImage, { cwd, url }: Place): Promise<number> {
+  const path = join(cwd, 'floor');
+  const mode = image.format === 'raw' ? 'floor' : image.format;
+  const { ms } = await measureChild(cwd, CHILD, [mode, `${url}${image.format}`, path, image.path]);
+  await rm(path);
+  return ms;
+}
+
+async function installOnce(image: BenchImage, { cwd, url }: Place) {
+  const { format, length, sha256, document } = image;
+  const slots = join(cwd, 'slots');
+  const argv = ['install', `${url}${format}`, slots, `${length}:${sha256}`, document];
+  const measured = await measureChild(cwd, CHILD, argv);
+  await rm(slots, { recursive: true });
+  return measured;
+}

@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { open, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { noise } from '../../support/noise.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const run = promisify(execFile);
+const READER = join(import.meta.dirname, 'past-cache-reader.ts');
+const MIB = 1024 * 1024;
+const readSchema = z.object({ sha256: z.string(), fromDevice: z.number() });
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+async function pagesInMemory(path: string): Promise<number> {
+  const { stdout } = await run('fincore', ['--bytes', '--noheadings', '--output', 'PAGES', path]);
+  return Number(stdout);
+}
+
+describe('readPastCache on a disk', () => {
+  it('has the device give every byte, though all of them lie in the page cache', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'image');
+    const bytes = noise(16 * MIB + 100);
+    await writeFile(path, bytes);
+    await using handle = await open(path, 'r+');
+    await handle.sync();
+    expect(await readFile(path)).toHaveLength(bytes.length);
+    expect(await pagesInMemory(path)).toBe(Math.ceil(bytes.length / 4096));
+    const { stdout } = await run(process.execPath, [READER, path]);
+    const { sha256: read, fromDevice } = readSchema.parse(JSON.parse(stdout));
+    expect(read).toBe(sha256(bytes));
+    expect(fromDevice).toBeGreaterThanOrEqual(bytes.length);
+  });
+
+  it('reads what was written and not yet synced', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'image');
+    await writeFile(path, noise(MIB + 1));
+    const { stdout } = await run(process.execPath, [READER, path]);
+    expect(readSchema.parse(JSON.parse(stdout)).sha256).toBe(sha256(noise(MIB + 1)));
+  });
+
+  it('goes on as with any other file when the file system refuses direct reads in the middle', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'image');
+    await writeFile(path, noise(5 * MIB));
+    await truncate(path, 300 * MIB);
+    const expected = createHash('sha256').update(noise(5 * MIB));
+    for (let mib = 5; mib < 300; mib += 1) expected.update(Buffer.alloc(MIB));
+    // Behind the at most 256 attempts to find an aligned offset, and before the last of 300 chunks.
+    const refusal = ['-f', '-qq', '-e', 'inject=pread64:error=EINVAL:when=280'];
+    const log = join(folder.path, 'strace');
+    const argv = [...refusal, '-e', 'trace=pread64,openat', '-o', log, process.execPath];
+    // One thread, because calls are counted by thread.
+    const env = { ...process.env, UV_THREADPOOL_SIZE: '1' };
+    const { stdout } = await run('strace', [...argv, READER, path], { env });
+    expect(readSchema.parse(JSON.parse(stdout)).sha256).toBe(expected.digest('hex'));
+    const calls = await readFile(log, 'utf8');
+    expect(calls.match(/\(INJECTED\)/g)).toHaveLength(1);
+    const opened = calls.split('\n').filter((line) => line.includes(`"${path}"`));
+    expect(opened.map((line) => line.includes('O_DIRECT'))).toEqual([true, false]);
+  });
+});

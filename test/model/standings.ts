@@ -1,0 +1,91 @@
+export type Outcome = 'updated' | 'failed' | 'rolled-back';
+
+export type ReportSpec = {
+  readonly id: string;
+  readonly rolloutId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly outcome: Outcome;
+  readonly atMs: number;
+};
+
+type Standing = { readonly progress: 'offered' | Outcome; readonly atMs: number };
+
+/** At one moment the worse outcome counts. */
+const WORSE: readonly string[] = ['updated', 'failed', 'rolled-back'];
+
+/** Where the hosts of a rollout stand by what was acknowledged. Offers are no promise: a crash may lose those not yet written. */
+export class Standings {
+  /** How often a host came through, and how often one failed. */
+  readonly events = { successes: 0, failures: 0 };
+  readonly #hosts = new Map<string, Standing>();
+  /** Offers that lie in the server's memory. */
+  readonly #unwritten = new Set<string>();
+  /** Offers of which nobody knows whether they were written. */
+  readonly #doubtful = new Set<string>();
+  #retried = 1;
+
+  /** No host's offer may have been lost. */
+  get isSure(): boolean {
+    return this.#doubtful.size === 0;
+  }
+
+  count(progress: Standing['progress']): number {
+    return [...this.#hosts.values()].filter((one) => one.progress === progress).length;
+  }
+
+  /** All hosts that were let through and did not go back. */
+  known(): number {
+    return this.#hosts.size - this.count('rolled-back');
+  }
+
+  /** How many hosts may stand there as offered, or overdue. */
+  offeredBounds(): { readonly least: number; readonly most: number } {
+    const least = this.count('offered');
+    return { least, most: least + this.#doubtful.size + this.#unwritten.size };
+  }
+
+  offered(hostId: string): void {
+    if (!this.#hosts.has(hostId)) this.#unwritten.add(hostId);
+  }
+
+  reported(hostId: string, { outcome, atMs }: ReportSpec): void {
+    this.#unwritten.delete(hostId);
+    this.#doubtful.delete(hostId);
+    const before = this.#hosts.get(hostId);
+    if (before !== undefined && before.progress !== 'offered') {
+      const isLater =
+        atMs > before.atMs ||
+        (atMs === before.atMs && WORSE.indexOf(outcome) > WORSE.indexOf(before.progress));
+      if (!isLater) return;
+    }
+    this.#hosts.set(hostId, { progress: outcome, atMs });
+    if (outcome === before?.progress) return;
+    if (outcome === 'updated') this.events.successes += 1;
+    if (outcome === 'failed') this.events.failures += 1;
+  }
+
+  /** The server's memory was written. */
+  written(nowMs: number): void {
+    for (const hostId of this.#unwritten) {
+      this.#hosts.set(hostId, { progress: 'offered', atMs: nowMs });
+      this.#doubtful.delete(hostId);
+    }
+    this.#unwritten.clear();
+  }
+
+  /** The server's memory is gone. */
+  crashed(): void {
+    for (const hostId of this.#unwritten) this.#doubtful.add(hostId);
+    this.#unwritten.clear();
+  }
+
+  /** Hosts that failed are asked again, once for each attempt. */
+  retry(attempt: number, nowMs: number): void {
+    if (attempt <= this.#retried) return;
+    this.#retried = attempt;
+    for (const [hostId, { progress }] of this.#hosts) {
+      if (progress === 'failed') this.#hosts.set(hostId, { progress: 'offered', atMs: nowMs });
+    }
+  }
+}
