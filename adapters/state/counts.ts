@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
-import type { Progress, RolloutCounts } from './state.ts';
+import type { Progress, RolloutCounts, RolloutEvents } from './state.ts';
 import type { Tables } from './tables.ts';
 
 type CountColumn = Exclude<keyof Tables['rollout_counts'], 'rollout_id' | 'attempt'>;
@@ -110,4 +110,21 @@ export async function setAttempt(
     .where('rollout_id', '=', rolloutId)
     .where('attempt', '<', attempt)
     .execute();
+}
+
+/** No count of events is below these any more. */
+export async function raiseEvents(
+  transaction: Transaction<Tables>,
+  rolloutId: string,
+  atLeast: RolloutEvents,
+): Promise<void> {
+  await writeCounts(transaction, new Map([[rolloutId, { ...NONE }]]));
+  for (const event of ['successes', 'failures'] as const) {
+    await transaction
+      .updateTable('rollout_counts')
+      .set({ [event]: atLeast[event] })
+      .where('rollout_id', '=', rolloutId)
+      .where(event, '<', atLeast[event])
+      .execute();
+  }
 }

@@ -14,7 +14,7 @@ import { readWindow, searchHosts } from './host-search.ts';
 import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { grantLease, holdsForLong, selectLeases } from './leases.ts';
 import { migrate } from './migrate.ts';
-import { selectAttempt, selectCounts, setAttempt } from './counts.ts';
+import { raiseEvents, selectAttempt, selectCounts, setAttempt } from './counts.ts';
 import { insertOffers, insertReports, moveHosts, selectFailures } from './reports.ts';
 import { deleteHosts, deleteReports, findOldHosts, findOldReports } from './retention.ts';
 import { inTransaction, SqlAccess } from './sql-access.ts';
@@ -33,6 +33,7 @@ import type {
   NewVerb,
   Offer,
   RolloutCounts,
+  RolloutEvents,
   State,
   StateError,
   StoredReport,
@@ -131,6 +132,12 @@ export class SqlState implements State {
 
   countsOf(rolloutId: string): Promise<RolloutCounts> {
     return this.#access.run((db) => selectCounts(db, rolloutId));
+  }
+
+  raiseEvents(rolloutId: string, atLeast: RolloutEvents): Promise<void> {
+    return this.#access.change('progress', (transaction) =>
+      raiseEvents(transaction, rolloutId, atLeast),
+    );
   }
 
   async markOverdue(rolloutId: string, before: Date): Promise<number> {

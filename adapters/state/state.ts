@@ -106,6 +106,8 @@ export type HostReports = {
 
 /** Of one rollout. `rolledBack` are the hosts, each counted once, that went back. */
 export type RolloutCounts = Counters & { readonly rolledBack: number };
+export type RolloutEvents = Pick<Counters, 'successes' | 'failures'>;
+
 export type LeaseOrder = {
   readonly hostId: string;
   /** Every limit that bounds the host, each once, with how many leases of it may be out. */
@@ -202,6 +204,11 @@ export interface State extends AsyncDisposable {
   recordReportBatch(batch: readonly HostReports[]): Promise<readonly number[]>;
   /** One row, whatever the size of the fleet; zeros for a rollout that nobody was offered. */
   countsOf(rolloutId: string): Promise<RolloutCounts>;
+  /**
+   * Raises the counts of events that only grow to what is known from elsewhere: a database that lost some of them would
+   * take as many new ones for those.
+   */
+  raiseEvents(rolloutId: string, atLeast: RolloutEvents): Promise<void>;
   /**
    * Counts as overdue who was offered the release before this time of the server's clock and has said nothing since.
    * Returns how many were found. In several transactions as `touchHosts`.

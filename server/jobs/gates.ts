@@ -1,14 +1,14 @@
 import type { State } from '../../adapters/state/state.ts';
 import { judge } from '../../core/judge.ts';
 import { counterSchema } from '../../core/rollout.ts';
-import type { Rollout } from '../../core/rollout.ts';
+import type { Counters, Rollout } from '../../core/rollout.ts';
 import { asksForSuccess } from '../../core/wave.ts';
 import type { Fleet } from '../fleet.ts';
 import type { VerbIntake } from '../verb-intake.ts';
 import type { WriteBehind } from '../write-behind.ts';
 
 export type GatesOptions = {
-  readonly state: Pick<State, 'countsOf' | 'markOverdue' | 'retryFailed'>;
+  readonly state: Pick<State, 'countsOf' | 'raiseEvents' | 'markOverdue' | 'retryFailed'>;
   readonly fleet: Fleet;
   readonly intake: Pick<VerbIntake, 'acceptOwn'>;
   readonly writeBehind: Pick<WriteBehind, 'flush'>;
@@ -56,7 +56,22 @@ async function judgeOne(
   if (policy.outcomeWithinMs !== null) {
     await state.markOverdue(id, new Date(at.getTime() - policy.outcomeWithinMs));
   }
-  const counters = counterSchema.parse(await state.countsOf(id));
+  const counters = await countersOf(rollout, state);
   const judgement = judge(rollout, counters, at);
   if (judgement !== null) await intake.acceptOwn(rollout, judgement, counters);
+}
+
+/**
+ * The signed manifest witnesses what was forgiven. A database that has counted less has lost it, and must not take the next
+ * failures for those.
+ */
+async function countersOf(
+  { id, forgiven }: Rollout,
+  state: Pick<State, 'countsOf' | 'raiseEvents'>,
+): Promise<Counters> {
+  const counters = counterSchema.parse(await state.countsOf(id));
+  const { successes, failures } = counters;
+  if (successes >= forgiven.successes && failures >= forgiven.failures) return counters;
+  await state.raiseEvents(id, forgiven);
+  return counterSchema.parse(await state.countsOf(id));
 }

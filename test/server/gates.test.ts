@@ -129,6 +129,23 @@ describe('failures', () => {
     expect((await server.view()).state).toBe('halted');
   });
 
+  it('halt the rollout again as soon when the database lost those that a person forgave', async () => {
+    await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await server.report(name, 'failed');
+    await server.context.judge();
+    await server.post(`${ROLLOUTS}/${server.id}/resume`);
+    await server.context.commitPending();
+    await using rebuilt = await setup({ storage: server.storage, now: () => server.clock.now });
+    await rebuilt.context.judge();
+    const reports = [reportOf({ rolloutId: server.id, at: server.clock.now.toISOString() })];
+    for (const id of ['g', 'h', 'i', 'j']) {
+      expect(rebuilt.context.fleet.view.rollouts[0]?.state).toBe('running');
+      await rebuilt.checkIn({ id }, { reports });
+      await rebuilt.context.judge();
+    }
+    expect(rebuilt.context.fleet.view.rollouts[0]?.state).toBe('halted');
+  });
+
   it('are asked once more by a retry, and count again when they fail again', async () => {
     await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
     for (const name of ['a', 'b', 'c', 'd']) await server.report(name, 'failed');

@@ -41,6 +41,18 @@ export function describeReports(state: () => State): void {
       expect(await state().failuresOf('r2', 10)).toHaveLength(1);
     });
 
+    it('raises what it counted of events to what is known from elsewhere, and lowers nothing', async () => {
+      await state().recordReports('h1', [report('1')], at(1));
+      await state().raiseEvents('r1', { successes: 0, failures: 4 });
+      await state().raiseEvents('r2', { successes: 3, failures: 0 });
+      await state().raiseEvents('r2', { successes: 2, failures: 0 });
+      await state().recordReports('h2', [report('1', { outcome: 'failed' })], at(2));
+      expect(await state().countsOf('r1')).toEqual(
+        counts({ updated: 1, failed: 1, successes: 1, failures: 5 }),
+      );
+      expect(await state().countsOf('r2')).toEqual(counts({ successes: 3 }));
+    });
+
     it('keeps the first content of a report id, and tells hosts with the same ids apart', async () => {
       await state().recordReports('h1', [report('1')], at(1));
       expect(await state().recordReports('h1', [report('1', { outcome: 'failed' })], at(2))).toBe(
