@@ -1,5 +1,6 @@
-// npm run bench -- publish|check-in|reports|pause [options]    the last line is JSON
+// npm run bench -- publish|check-in|reports|pause|disk [options]    the last line is JSON
 import { benchCheckIn } from './check-in.ts';
+import { benchDisk } from './disk.ts';
 import { BenchUsageError } from './options.ts';
 import { benchPause } from './pause.ts';
 import { benchPublish } from './publish.ts';
@@ -12,6 +13,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['check-in', benchCheckIn],
   ['reports', benchReports],
   ['pause', benchPause],
+  ['disk', benchDisk],
 ]);
 
 const [name = '', ...argv] = process.argv.slice(2);
