@@ -7,7 +7,10 @@ import { readTranscript, runTranscript } from './support/transcript.ts';
 const ROOT = join(import.meta.dirname, '..');
 
 describe('a transcript in the documentation', () => {
-  it.each(['README.md', 'docs/ceremony.md', 'docs/publishing.md', 'docs/keys.md', 'docs/api.md'])(
+  it.each([
+    ...['README.md', 'docs/ceremony.md', 'docs/publishing.md', 'docs/keys.md', 'docs/api.md'],
+    'docs/operations.md',
+  ])(
     'works as it is written in %s',
     async (document) => {
       const steps = readTranscript(readFileSync(join(ROOT, document), 'utf8'));
