@@ -1,10 +1,11 @@
-// npm run bench -- publish|check-in|reports|pause|disk [options]    the last line is JSON
+// npm run bench -- publish|check-in|reports|pause|disk|s3 [options]    the last line is JSON
 import { benchCheckIn } from './check-in.ts';
 import { benchDisk } from './disk.ts';
 import { BenchUsageError } from './options.ts';
 import { benchPause } from './pause.ts';
 import { benchPublish } from './publish.ts';
 import { benchReports } from './reports.ts';
+import { benchS3 } from './s3.ts';
 
 type Bench = (print: (line: string) => void, argv: readonly string[]) => Promise<object>;
 
@@ -14,6 +15,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['reports', benchReports],
   ['pause', benchPause],
   ['disk', benchDisk],
+  ['s3', benchS3],
 ]);
 
 const [name = '', ...argv] = process.argv.slice(2);
