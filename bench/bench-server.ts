@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openState } from '../adapters/state/open.ts';
+import type { State } from '../adapters/state/state.ts';
 import { readServerToken } from '../adapters/terminal/server-record.ts';
 import { benchHost, NEW_VERSION, OLD_VERSION, PLATFORM, POLICY } from './bench-fleet.ts';
 import { measureTidegate } from './measured-process.ts';
@@ -45,6 +46,11 @@ export async function makeRepository(
 /** Writes the hosts into the database in `name`, as a server does that sees them. */
 export async function makeHosts(cwd: string, name: string, hosts: number): Promise<void> {
   await using state = await openState(stateUrl(name), { cwd });
+  await writeHosts(state, hosts);
+}
+
+/** Each host says what it runs. */
+export async function writeHosts(state: Pick<State, 'touchHosts'>, hosts: number): Promise<void> {
   const part = 10_000;
   const seenAt = new Date();
   for (let start = 0; start < hosts; start += part) {

@@ -1,10 +1,12 @@
-// npm run bench -- publish|check-in|reports|pause|install [options]    the last line is JSON
+// npm run bench -- publish|check-in|reports|pause|disk|s3|install [options]    the last line is JSON
 import { benchCheckIn } from './check-in.ts';
+import { benchDisk } from './disk.ts';
 import { benchInstall } from './install.ts';
 import { BenchUsageError } from './options.ts';
 import { benchPause } from './pause.ts';
 import { benchPublish } from './publish.ts';
 import { benchReports } from './reports.ts';
+import { benchS3 } from './s3.ts';
 
 type Bench = (print: (line: string) => void, argv: readonly string[]) => Promise<object>;
 
@@ -13,6 +15,8 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['check-in', benchCheckIn],
   ['reports', benchReports],
   ['pause', benchPause],
+  ['disk', benchDisk],
+  ['s3', benchS3],
   ['install', benchInstall],
 ]);
 

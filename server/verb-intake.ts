@@ -69,10 +69,17 @@ export class VerbIntake {
    */
   acceptOwn(rollout: Rollout, judgement: Judgement, evidence: Counters): Promise<void> {
     return this.#mutex.run(async () => {
-      const { state, fleet } = this.#options;
-      const verb = await ownVerb(rollout, { judgement, evidence }, this.#options);
+      const { state, fleet, link } = this.#options;
+      let verb = await ownVerb(rollout, { judgement, evidence }, this.#options);
+      let known = await state.findVerb(verb.id);
+      while (known?.status.kind === 'committed') {
+        // Either this server has not seen the commit yet, or the repository was restored to a time before it.
+        await link.follow();
+        if (!isAsItWas(this.#find(rollout.id), rollout)) return;
+        verb = { ...verb, id: `${verb.id}-again` };
+        known = await state.findVerb(verb.id);
+      }
       if (!isAsItWas(this.#find(rollout.id), rollout)) return;
-      const known = await state.findVerb(verb.id);
       if (known === null) await this.#take(verb);
       // Another server on this database was faster.
       else if (known.status.kind === 'pending') fleet.accept(parseVerb(known.json));
