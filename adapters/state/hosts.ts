@@ -4,7 +4,10 @@ import { StateError } from './state.ts';
 import type { Host, HostSeen, HostSelection, State, VersionCount } from './state.ts';
 import type { Tables } from './tables.ts';
 
-/** One statement; of two sightings of a host the later one counts. */
+/** Sightings come late while a database is away, but not by so much: then the clock was ahead at the former one. */
+const LATEST_MS = 86_400_000;
+
+/** One statement; of two sightings of a host the later one counts, unless it is of a clock that was ahead by days. */
 export async function upsertHosts(db: Kysely<Tables>, batch: readonly HostSeen[]): Promise<void> {
   if (batch.length === 0) return;
   await db
@@ -23,7 +26,12 @@ export async function upsertHosts(db: Kysely<Tables>, batch: readonly HostSeen[]
           state: proposed.ref('excluded.state'),
           last_seen: proposed.ref('excluded.last_seen'),
         }))
-        .whereRef('excluded.last_seen', '>=', 'hosts.last_seen'),
+        .where((is) =>
+          is.or([
+            is('excluded.last_seen', '>=', is.ref('hosts.last_seen')),
+            is(is('hosts.last_seen', '-', LATEST_MS), '>', is.ref('excluded.last_seen')),
+          ]),
+        ),
     )
     .execute();
 }

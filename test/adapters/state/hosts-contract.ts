@@ -55,6 +55,15 @@ export function describeHosts(state: () => State): void {
       expect(await state().findHost('h1')).toMatchObject({ version: '1.1.0', lastSeen: at(10) });
     });
 
+    it('takes a sighting that is older by more than a day for the right one: the clock was ahead', async () => {
+      const dayMs = 86_400_000;
+      await state().touchHosts([host('h1', { version: '1.0.0', seenAt: at(dayMs + 5) })]);
+      await state().touchHosts([host('h1', { version: '1.1.0', seenAt: at(5) })]);
+      expect(await state().findHost('h1')).toMatchObject({ version: '1.0.0' });
+      await state().touchHosts([host('h1', { version: '1.1.0', seenAt: at(4) })]);
+      expect(await state().findHost('h1')).toMatchObject({ version: '1.1.0', lastSeen: at(4) });
+    });
+
     it('keeps the latest of several sightings of a host in one batch', async () => {
       await state().touchHosts([
         host('h1', { version: '1.1.0', seenAt: at(2) }),
