@@ -4,6 +4,7 @@ import type { ReleaseImage } from '../core/release.ts';
 import { AgentError } from './errors.ts';
 import { FileRestarted, RemoteFileReader } from './remote-file.ts';
 import type { FetchOptions, RemoteFile } from './remote-file.ts';
+import { garbageLimit } from './garbage-limit.ts';
 import type { ImageWriter, Slots } from './slots/slots.ts';
 
 export type ImageSource = {
@@ -67,12 +68,14 @@ async function writeOnce(
   { name, image }: NamedImage,
 ): Promise<void> {
   const hash = createHash('sha256');
+  const limitGarbage = garbageLimit();
   let size = 0;
   try {
     for await (const chunk of decompress(image.format, reader.bytes(), { limit: image.size })) {
       hash.update(chunk);
       size += chunk.length;
       await writer.write(chunk);
+      limitGarbage(chunk.length);
     }
   } catch (cause) {
     if (!(cause instanceof CompressionError)) throw cause;

@@ -43,6 +43,8 @@ export class Lz4Decoder {
   #block: Uint8Array | null = null;
   /** What the parser waits for, as far as it came. */
   #pending = new Uint8Array();
+  /** The block that is decoded, behind what it may refer back to. */
+  #window = new Uint8Array();
   #filled = 0;
   #needed = 0;
   #decodedFrames = 0;
@@ -52,7 +54,7 @@ export class Lz4Decoder {
     this.#advance(new Uint8Array());
   }
 
-  /** The raw bytes that these bytes complete, block by block as they are asked for. */
+  /** The raw bytes that these bytes complete, block by block as they are asked for; each is its reader's until the next. */
   *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
     let rest = chunk;
     for (;;) {
@@ -81,7 +83,7 @@ export class Lz4Decoder {
   }
 
   #keep(part: Uint8Array): void {
-    if (this.#filled === 0) this.#pending = new Uint8Array(this.#needed);
+    if (this.#pending.length < this.#needed) this.#pending = new Uint8Array(this.#needed);
     this.#pending.set(part, this.#filled);
     this.#filled += part.length;
   }
@@ -89,7 +91,7 @@ export class Lz4Decoder {
   #completed(part: Uint8Array): Uint8Array {
     this.#pending.set(part, this.#filled);
     this.#filled = 0;
-    return this.#pending;
+    return this.#pending.subarray(0, this.#needed);
   }
 
   *#frames(): Parser {
@@ -107,12 +109,19 @@ export class Lz4Decoder {
 
   *#frame({ blockMax, ...frame }: FrameHeader): Parser {
     const checksum = frame.hasContentChecksum ? new XxHash32() : null;
-    const buffer = new Uint8Array(WINDOW_BYTES + blockMax);
-    let history = 0;
+    // One for all frames: thousands of empty ones must not ask for thousands of buffers.
+    if (this.#window.length < WINDOW_BYTES + blockMax) {
+      this.#window = new Uint8Array(WINDOW_BYTES + blockMax);
+    }
+    const buffer = this.#window;
+    let [history, end] = [0, 0];
     let size = 0;
     for (;;) {
       const mark = word(yield 4, 0);
       if (mark === 0) break;
+      // Only now: the reader had the block in this memory until it asked for more.
+      history = Math.min(end, WINDOW_BYTES);
+      if (frame.areBlocksLinked) buffer.copyWithin(0, end - history, end);
       const length = mark & 0x7fffffff;
       const isStored = mark >>> 31 === 1;
       if (length > blockMax)
@@ -124,15 +133,13 @@ export class Lz4Decoder {
       }
       const window = frame.areBlocksLinked ? history : 0;
       if (isStored) buffer.set(block, window);
-      const end = isStored
+      end = isStored
         ? window + length
         : decodeBlock(block, buffer, { start: window, limit: window + blockMax });
-      const raw = buffer.slice(window, end);
+      const raw = buffer.subarray(window, end);
       checksum?.update(raw);
       size += raw.length;
       this.#block = raw;
-      history = Math.min(end, WINDOW_BYTES);
-      if (frame.areBlocksLinked) buffer.copyWithin(0, end - history, end);
     }
     if (checksum !== null && word(yield 4, 0) !== checksum.digest()) {
       throw damaged('the content does not match its checksum');

@@ -27,8 +27,8 @@ export function formatOfFile(path: string): ImageFormat {
 }
 
 /**
- * The raw bytes of a stored image, streamed in bounded memory. Throws CompressionError; what `source` throws is thrown as
- * it is.
+ * The raw bytes of a stored image, streamed in bounded memory; a chunk is its reader's until the next is asked for. Throws
+ * CompressionError; what `source` throws is thrown as it is.
  */
 export async function* decompress(
   format: ImageFormat,

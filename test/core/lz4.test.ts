@@ -8,7 +8,7 @@ import { xxHash32 } from '../../core/xxhash32.ts';
 function decode(chunks: Iterable<Uint8Array>): Buffer {
   const decoder = new Lz4Decoder();
   const out = [];
-  for (const chunk of chunks) out.push(...decoder.push(chunk));
+  for (const chunk of chunks) for (const block of decoder.push(chunk)) out.push(Buffer.from(block));
   decoder.end();
   return Buffer.concat(out);
 }

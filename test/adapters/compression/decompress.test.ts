@@ -23,7 +23,9 @@ async function unpack(
   { size = 1000, limit = LIMIT } = {},
 ): Promise<Buffer> {
   const out = [];
-  for await (const chunk of decompress(format, pieces(bytes, size), { limit })) out.push(chunk);
+  for await (const chunk of decompress(format, pieces(bytes, size), { limit })) {
+    out.push(Buffer.from(chunk));
+  }
   return Buffer.concat(out);
 }
 
