@@ -125,6 +125,9 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     members,
     timeoutMs: parts.leaseMs,
     now,
+    requireClock: () => {
+      link.requireClock();
+    },
     wake: () => {
       jobs.leases.wake();
     },

@@ -1,5 +1,6 @@
+import { TOO_LATE_MS } from '../adapters/state/leases.ts';
 import { StateError } from '../adapters/state/state.ts';
-import type { State } from '../adapters/state/state.ts';
+import type { Lease, State } from '../adapters/state/state.ts';
 import { ceilingOf, limitsOf } from '../core/fleet/limit.ts';
 import type { LeaseCount } from '../core/fleet/limit.ts';
 import type { Member } from '../core/fleet/rules.ts';
@@ -14,6 +15,8 @@ export type LeasesOptions = {
   /** How long a host that says nothing counts as being under way. */
   readonly timeoutMs: number;
   readonly now: () => Date;
+  /** Throws if the clock cannot be right. */
+  readonly requireClock: () => void;
   /** Called when the book is known to lag behind. */
   readonly wake: () => void;
 };
@@ -95,9 +98,25 @@ export class Leases {
     const refused = [...this.#full];
     this.#touched.clear();
     for (const hostId of this.#asked.keys()) this.#touched.add(hostId);
-    this.#book.replace(await state.leasesAt(now()), this.#touched);
+    const leases = await state.leasesAt(now());
+    this.#book.replace(leases, this.#touched);
     for (const [key, mark] of refused) {
       if (this.#full.get(key) === mark) this.#full.delete(key);
+    }
+    await this.#shorten(leases);
+  }
+
+  /** Hosts may be gone for ever that were given leases by a clock that was ahead: those would be out until that time. */
+  async #shorten(leases: readonly Lease[]): Promise<void> {
+    const { state, timeoutMs, now, requireClock } = this.#options;
+    const at = now();
+    const isTooLong = ({ until }: Lease) =>
+      until.getTime() - at.getTime() > timeoutMs + TOO_LATE_MS;
+    // Seen from a clock that is behind, right leases end late.
+    if (leases.some(isTooLong)) requireClock();
+    for (const [hostId, own] of Map.groupBy(leases.filter(isTooLong), (lease) => lease.hostId)) {
+      const limits = own.map(({ key }) => ({ key, ceiling: 0 }));
+      await state.grantLease({ hostId, limits, at, until: new Date(at.getTime() + timeoutMs) });
     }
   }
 

@@ -2,7 +2,13 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Lease, LeaseOrder } from './state.ts';
 import type { Tables } from './tables.ts';
 
-/** Whether the host holds a lease of each limit for at least half of the time asked for, so that nothing needs to be written. */
+/** A lease that ends so much later than a new one would was given by a clock that was ahead: clocks of servers differ by less. */
+export const TOO_LATE_MS = 604_800_000;
+
+/**
+ * Whether the host holds a lease of each limit for at least half of the time asked for, so that nothing needs to be written. One
+ * that ends a week later than that was given by a clock that was ahead, and is shortened.
+ */
 export async function holdsForLong(
   db: Kysely<Tables>,
   { hostId, limits, at, until }: LeaseOrder,
@@ -13,6 +19,7 @@ export async function holdsForLong(
     .select('limit_key')
     .where('host_id', '=', hostId)
     .where('expires_at', '>', half)
+    .where('expires_at', '<=', until.getTime() + TOO_LATE_MS)
     .execute();
   const own = new Set(held.map(({ limit_key }) => limit_key));
   return limits.every(({ key }) => own.has(key));

@@ -90,6 +90,30 @@ describe('a concurrency limit', () => {
     expect(await poll(server, 'a')).toBe('concurrency');
   });
 
+  it('frees what a host holds that a clock which was ahead gave it, although it is gone for ever', async () => {
+    await using server = await limited({ limit: 1 });
+    later(server, 60 * 24 * 365);
+    expect(await poll(server, 'a')).toBe('update');
+    later(server, -60 * 24 * 365);
+    await server.context.leases.tick();
+    later(server, 59);
+    await server.context.leases.tick();
+    expect(await poll(server, 'b')).toBe('concurrency');
+    later(server, 1);
+    await server.context.leases.tick();
+    expect(await poll(server, 'b')).toBe('update');
+  });
+
+  it('takes nothing from who holds a lease while the clock is so far behind that it cannot be right', async () => {
+    await using server = await limited({ limit: 1 });
+    await poll(server, 'a');
+    later(server, -60 * 24 * 365);
+    await expect(server.context.leases.tick()).rejects.toMatchObject({ code: 'repository/clock' });
+    later(server, 60 * 24 * 365);
+    await server.context.leases.tick();
+    expect(await poll(server, 'b')).toBe('concurrency');
+  });
+
   it.each(['ready', 'confirming'])(
     'keeps the lease of a host that is heard of as %s',
     async (state) => {

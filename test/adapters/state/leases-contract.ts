@@ -38,6 +38,16 @@ export function describeLeases(state: () => State): void {
       expect(await holders(100)).toEqual(['c prod']);
     });
 
+    it('that a clock gave which was ahead are shortened when they are asked for by the right one', async () => {
+      const early = { limits: [{ key: 'prod', ceiling: 1 }] };
+      const ahead = { ...early, at: at(604_800_001), until: at(604_800_101) };
+      expect(await state().grantLease(order('a', ahead))).toBe(true);
+      expect(await state().grantLease(order('b', early))).toBe(false);
+      expect(await state().grantLease(order('a', early))).toBe(true);
+      expect(await holders(99)).toEqual(['a prod']);
+      expect(await holders(100)).toEqual([]);
+    });
+
     it('are freed by a new report of the host, not by one that comes again', async () => {
       await state().recordReports('a', [report('1')], at(0));
       await state().grantLease(order('a'));
