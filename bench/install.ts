@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { IMAGE_FORMATS } from '../core/tuf/names.ts';
 import type { ImageFormat } from '../core/tuf/names.ts';
 import { makeImages, serveImages } from './install-images.ts';
 import type { BenchImage } from './install-images.ts';
@@ -29,6 +30,7 @@ export async function benchInstall(
     options: {
       mib: { type: 'string', default: '1024' },
       runs: { type: 'string', default: '3' },
+      format: { type: 'string', multiple: true, default: [...IMAGE_FORMATS] },
     },
   });
   const mib = positive('--mib', values.mib);
@@ -39,10 +41,13 @@ export async function benchInstall(
   await using server = await serveImages(images);
   const place = { cwd: folder.path, url: server.url };
   const ratios = new Map<ImageFormat, Ratio>();
-  for (const image of images) {
+  for (const image of images.filter(({ format }) => values.format.includes(format))) {
     ratios.set(image.format, await compare(image, { place, mib, runs, print }));
   }
-  const vsFloor = (format: ImageFormat) => rounded(ratios.get(format)?.vsFloor ?? NaN);
+  const vsFloor = (format: ImageFormat) => {
+    const ratio = ratios.get(format);
+    return ratio === undefined ? null : rounded(ratio.vsFloor);
+  };
   return {
     vsFloor: vsFloor('raw'),
     peakRssMiB: Math.round(Math.max(...[...ratios.values()].map((ratio) => ratio.peakRssMiB))),

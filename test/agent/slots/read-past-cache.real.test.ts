@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
+import { readPastCache } from '../../../agent/slots/read-past-cache.ts';
 import { noise } from '../../support/noise.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -42,6 +43,20 @@ describe('readPastCache on a disk', () => {
     await writeFile(path, noise(MIB + 1));
     const { stdout } = await run(process.execPath, [READER, path]);
     expect(readSchema.parse(JSON.parse(stdout)).sha256).toBe(sha256(noise(MIB + 1)));
+  });
+
+  it('reads behind 4 GiB', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'image');
+    const start = 5 * 1024 * MIB - 5000;
+    await using handle = await open(path, 'w');
+    await handle.write(noise(3 * MIB), 0, 3 * MIB, start);
+    const parts: Buffer[] = [];
+    for await (const chunk of readPastCache({ path, from: start - 100 })) {
+      parts.push(Buffer.from(chunk));
+    }
+    const expected = Buffer.concat([Buffer.alloc(100), noise(3 * MIB)]);
+    expect(Buffer.concat(parts).equals(expected)).toBe(true);
   });
 
   it('goes on as with any other file when the file system refuses direct reads in the middle', async () => {

@@ -43,17 +43,27 @@ function releaseOf(
   images: Readonly<Record<string, Buffer>>,
   verity: Release['verity'] = null,
 ): SampleRelease {
+  const described = Object.entries(images).map(([image, bytes]) => {
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return [image, { size: bytes.length, sha256 }] as const;
+  });
+  const document = releaseDocument(version, Object.fromEntries(described), verity);
+  return { version, images, document };
+}
+
+/** The document of a release of raw images. */
+export function releaseDocument(
+  version: string,
+  images: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>,
+  verity: Release['verity'],
+): Uint8Array {
   const platform = { variant: 'test', arch: 'x86_64', version };
-  const described = Object.entries(images).map(([image, bytes]) => [
-    image,
-    {
-      target: imageTarget({ ...platform, image, format: 'raw' }),
-      format: 'raw' as const,
-      size: bytes.length,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-    },
-  ]);
-  const document = formatRelease({
+  const format = 'raw' as const;
+  const described = Object.entries(images).map(([image, bytes]) => {
+    const target = imageTarget({ ...platform, image, format });
+    return [image, { target, format, ...bytes }] as const;
+  });
+  return formatRelease({
     schema: 'tidegate.release/1',
     ...platform,
     images: Object.fromEntries(described),
@@ -64,5 +74,4 @@ function releaseOf(
     notes: null,
     createdAt: '2026-03-01T12:00:00Z',
   });
-  return { version, images, document };
 }
