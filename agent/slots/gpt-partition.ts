@@ -1,10 +1,10 @@
 import { constants, open, readdir, readFile, stat } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import type { GptEntry } from '../../core/gpt/entries.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
-import { readWhole, sysfsOf, writeWhole } from './disk-file.ts';
+import { readWhole, sysfsOf } from './disk-file.ts';
+import { HandleWriter } from './image-writer.ts';
 import type { ImageWriter } from './slots.ts';
 
 /** Where a partition lies: a stretch of a disk image, or of the device that is the partition alone. */
@@ -49,7 +49,7 @@ export async function openPartition(partition: Partition, size: number): Promise
     throw new AgentError('agent/full', `${path} has ${byteCount} bytes, the image ${size}`);
   }
   const handle = await onDisk(`opening ${path}`, async () => open(path, await flagsOf(path)));
-  return new PartitionWriter(partition, size, handle);
+  return new HandleWriter({ path, at: partition.at, size, handle });
 }
 
 /** The first bytes of a partition, through a newly opened handle. */
@@ -80,51 +80,6 @@ export async function readPartitionPart(
     return await onDisk(`reading ${path}`, () => readWhole(handle, path, at + offset, length));
   } finally {
     await handle.close();
-  }
-}
-
-class PartitionWriter implements ImageWriter {
-  readonly #partition: Partition;
-  readonly #size: number;
-  readonly #handle: FileHandle;
-  #written = 0;
-
-  constructor(partition: Partition, size: number, handle: FileHandle) {
-    this.#partition = partition;
-    this.#size = size;
-    this.#handle = handle;
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    const { path, at } = this.#partition;
-    if (this.#written + chunk.length > this.#size) {
-      throw new AgentError('agent/image', `${path} takes ${this.#size} bytes, got more`);
-    }
-    await onDisk(`writing ${path}`, () => writeWhole(this.#handle, at + this.#written, chunk));
-    this.#written += chunk.length;
-  }
-
-  restart(): Promise<void> {
-    this.#written = 0;
-    return Promise.resolve();
-  }
-
-  async finish(): Promise<void> {
-    const { path } = this.#partition;
-    if (this.#written !== this.#size) {
-      throw new AgentError(
-        'agent/image',
-        `${path} must have ${this.#size} bytes, got ${this.#written}`,
-      );
-    }
-    await onDisk(`syncing ${path}`, async () => {
-      await this.#handle.sync();
-      await this.#handle.close();
-    });
-  }
-
-  async abandon(): Promise<void> {
-    await this.#handle.close().catch(() => undefined);
   }
 }
 
