@@ -131,11 +131,7 @@ async function ask(
   try {
     attempt.reason = await attempt.ask(target);
   } catch (error) {
-    attempt.reason = reasonOf(context, error);
-    attempt.retryAfterSeconds = retryAfterOf(error);
-    attempt.end = 'failed';
-    const { code, message } = detailsOf(error);
-    context.onEvent('failed', { ...target, stage: 'ask', code, message });
+    noted(context, { error, stage: 'ask', target, attempt });
   }
   if (attempt.reason !== null) return null;
   return { kind: 'allowed', bootId: await context.system.bootId() };
@@ -188,34 +184,40 @@ async function report(
   return { kind: 'reported' };
 }
 
+type Failed<S> = {
+  readonly error: unknown;
+  readonly stage: S;
+  readonly target: Target;
+  readonly attempt: Attempt;
+};
+
 /** What a failure means for the attempt. A network that fails says nothing about the release. */
-function failedBy(
-  context: AgentContext,
-  {
-    error,
-    stage,
-    target,
-    attempt,
-  }: {
-    readonly error: unknown;
-    readonly stage: Mishap['stage'];
-    readonly target: Target;
-    readonly attempt: Attempt;
-  },
-): AgentEvent | null {
+function failedBy(context: AgentContext, failed: Failed<Mishap['stage']>): AgentEvent | null {
+  const { error, stage, target, attempt } = failed;
   const { onEvent, now, random } = context;
-  attempt.reason = reasonOf(context, error);
   if (error instanceof AgentError && error.code === 'agent/not-permitted') {
+    attempt.reason = reasonOf(context, error);
     attempt.end = 'refused';
     onEvent('refused', { ...target, reason: attempt.reason });
     return { kind: 'cancelled' };
   }
-  attempt.end = 'failed';
-  const { code, message } = detailsOf(error);
-  onEvent('failed', { ...target, stage, code, message });
+  const { code, message } = noted(context, failed);
   if (code === 'agent/unreachable') return null;
   const mishap = { stage, code, message: message.slice(0, 1000) };
   return { kind: 'failed', mishap, nowMs: now().getTime(), random: random() };
+}
+
+/** Takes note of a failure that was foreseen, for the result and for whoever listens. */
+function noted(
+  context: AgentContext,
+  { error, stage, target, attempt }: Failed<string>,
+): Pick<Mishap, 'code' | 'message'> {
+  attempt.reason = reasonOf(context, error);
+  attempt.retryAfterSeconds = retryAfterOf(error);
+  attempt.end = 'failed';
+  const { code, message } = detailsOf(error);
+  context.onEvent('failed', { ...target, stage, code, message });
+  return { code, message };
 }
 
 function detailsOf(error: unknown): Pick<Mishap, 'code' | 'message'> {

@@ -54,7 +54,9 @@ export async function runCycle(context: AgentContext): Promise<CycleResult> {
   } as const;
   const state = await lead(context, left, { first, attempt: settling });
   const settled = left.kind === 'idle' ? null : endOf(left.target, state, settling);
-  const polled = await poll(context, state, requireActive(await slots.read()));
+  // Where nothing was done, what runs is what ran.
+  const runs = state === left ? active : requireActive(await slots.read());
+  const polled = await poll(context, state, runs);
   // What a killed agent had done already is this cycle's news, unless there is more.
   const result = settled !== null && polled.result === 'stayed' ? settled : polled;
   const { result: kind, reason } = result;

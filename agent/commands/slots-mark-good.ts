@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-
 import type { AgentOptions } from './context.ts';
 import { changeSlots } from './gpt-context.ts';
 
