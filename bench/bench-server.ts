@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openState } from '../adapters/state/open.ts';
@@ -96,6 +97,17 @@ export async function startRollout({ post }: BenchServer): Promise<string> {
   const hasId = typeof body === 'object' && body !== null && 'id' in body;
   if (!hasId || typeof body.id !== 'string') throw new Error(JSON.stringify(body));
   return body.id;
+}
+
+/** An operator's verb on a rollout; returns when the server has answered. */
+export async function giveVerb(
+  { post }: BenchServer,
+  rolloutId: string,
+  verb: 'pause' | 'resume',
+): Promise<void> {
+  const order = { requestId: randomUUID(), reason: 'bench' };
+  const answer = await post(`/api/v1/rollouts/${rolloutId}/${verb}`, order);
+  if (answer.status !== 200) throw new Error(await answer.text());
 }
 
 /** The database in the folder `name`. */

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { readObject } from '../adapters/repository/objects.ts';
 import { openRepository } from '../adapters/repository/repository.ts';
@@ -9,14 +7,21 @@ import { openStorage } from '../adapters/storage/open.ts';
 import type { Storage } from '../adapters/storage/storage.ts';
 import { startVersitygw } from '../test/support/versitygw.ts';
 import { benchHost } from './bench-fleet.ts';
-import { IN_FOLDER, makeRepository, startRollout, startServer, stateUrl } from './bench-server.ts';
+import {
+  giveVerb,
+  IN_FOLDER,
+  makeRepository,
+  startRollout,
+  startServer,
+  stateUrl,
+} from './bench-server.ts';
 import type { BenchServer, BenchStorage } from './bench-server.ts';
 import { positive } from './options.ts';
-import { median, scratchFolder } from './runs.ts';
+import { median, scratchFolder, until } from './runs.ts';
 
 const TIMESTAMP = 'metadata/timestamp.json';
 const MOST_TIMESTAMP_BYTES = 1 << 20;
-const GIVE_UP_MS = 30_000;
+const LOOK_MS = 1;
 
 /** Runs the old release, and its seed is among the first. */
 const HOST = 1;
@@ -58,23 +63,18 @@ export async function benchPause(
   const rolloutId = await startRollout(first);
   const [effective, committed]: [number[], number[]] = [[], []];
   for (let round = 0; round < positive('--rounds', values.rounds); round += 1) {
-    await Promise.all(servers.map((server) => until(() => says(server, 'update'))));
+    await Promise.all(servers.map((server) => until(() => says(server, 'update'), LOOK_MS)));
     const operatorOf = servers[round % servers.length] ?? first;
     const before = await timestampOf(storage);
-    const change = async (verb: 'pause' | 'resume') => {
-      const order = { requestId: randomUUID(), reason: 'bench' };
-      const answer = await operatorOf.post(`/api/v1/rollouts/${rolloutId}/${verb}`, order);
-      if (answer.status !== 200) throw new Error(await answer.text());
-      return performance.now();
-    };
     // All look from before the order on, so that nobody is late to see it.
-    const obeyed = servers.map((server) => until(() => says(server, 'paused')));
-    const inRepository = until(() => isPaused(storage, rolloutId, before));
-    const answeredAt = await change('pause');
+    const obeyed = servers.map((server) => until(() => says(server, 'paused'), LOOK_MS));
+    const inRepository = until(() => isPaused(storage, rolloutId, before), LOOK_MS);
+    await giveVerb(operatorOf, rolloutId, 'pause');
+    const answeredAt = performance.now();
     const since = (at: number) => Math.max(0, at - answeredAt);
     effective.push(...(await Promise.all(obeyed)).map(since));
     committed.push(since(await inRepository));
-    await change('resume');
+    await giveVerb(operatorOf, rolloutId, 'resume');
   }
   print(`${count} servers, ${where.url.replace(/:.*/s, '')}: ${effective.length} polls`);
   print(`obeyed after ${median(effective).toFixed(1)} ms, at most ${longest(effective)} ms`);
@@ -85,16 +85,6 @@ export async function benchPause(
 async function startS3(stack: AsyncDisposableStack): Promise<BenchStorage> {
   const gateway = stack.use(await startVersitygw());
   return { url: gateway.storageUrl('bench'), env: gateway.env };
-}
-
-/** When it first was so; asked again and again. */
-async function until(question: () => Promise<boolean>): Promise<number> {
-  const deadline = performance.now() + GIVE_UP_MS;
-  while (performance.now() < deadline) {
-    if (await question()) return performance.now();
-    await sleep(1);
-  }
-  throw new Error(`not so after ${GIVE_UP_MS} ms`);
 }
 
 async function says({ port }: BenchServer, wanted: 'update' | 'paused'): Promise<boolean> {

@@ -1,6 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const GIVE_UP_MS = 30_000;
 
 /** A new folder that is gone when it is disposed. */
 export async function scratchFolder(): Promise<AsyncDisposable & { readonly path: string }> {
@@ -23,4 +26,14 @@ export function spread(values: readonly number[]): string {
 /** To two places, as the results are given. */
 export function rounded(value: number): number {
   return Math.round(value * 100) / 100;
+}
+
+/** When it first was so; asked again after `everyMs`, for half a minute at most. */
+export async function until(question: () => Promise<boolean>, everyMs: number): Promise<number> {
+  const deadline = performance.now() + GIVE_UP_MS;
+  while (performance.now() < deadline) {
+    if (await question()) return performance.now();
+    await sleep(everyMs);
+  }
+  throw new Error(`not so after ${GIVE_UP_MS} ms`);
 }

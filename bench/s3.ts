@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startS3Proxy } from '../test/support/s3-proxies.ts';
 import { startVersitygw } from '../test/support/versitygw.ts';
-import { makeRepository, startRollout, startServer, stateUrl } from './bench-server.ts';
+import { giveVerb, makeRepository, startRollout, startServer, stateUrl } from './bench-server.ts';
 import type { BenchServer } from './bench-server.ts';
 import { positive } from './options.ts';
-import { scratchFolder } from './runs.ts';
+import { scratchFolder, until } from './runs.ts';
 
 const HOUR_SECONDS = 3600;
-const GIVE_UP_MS = 30_000;
 
 /**
  * The requests that a server sends to S3, counted by a proxy before a real S3 server: `idlePerHour`, counted for `--seconds` and
@@ -60,10 +58,7 @@ export async function benchS3(
   const begun = performance.now();
   for (let verb = 0; verb < verbs; verb += 1) {
     const before = await commitsOf(server);
-    const name = verb % 2 === 0 ? 'pause' : 'resume';
-    const order = { requestId: randomUUID(), reason: 'bench' };
-    const answer = await server.post(`/api/v1/rollouts/${rolloutId}/${name}`, order);
-    if (answer.status !== 200) throw new Error(await answer.text());
+    await giveVerb(server, rolloutId, verb % 2 === 0 ? 'pause' : 'resume');
     await untilCommits(server, before + 1);
   }
   const busySeconds = (performance.now() - begun) / 1000;
@@ -82,10 +77,5 @@ async function commitsOf({ port }: BenchServer): Promise<number> {
 }
 
 async function untilCommits(server: BenchServer, wanted: number): Promise<void> {
-  const deadline = performance.now() + GIVE_UP_MS;
-  while (performance.now() < deadline) {
-    if ((await commitsOf(server)) >= wanted) return;
-    await sleep(10);
-  }
-  throw new Error(`no commit after ${GIVE_UP_MS} ms`);
+  await until(async () => (await commitsOf(server)) >= wanted, 10);
 }
