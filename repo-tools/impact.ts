@@ -51,22 +51,27 @@ async function impactLines(
   control: Pick<RolloutControl, 'show' | 'rollBackImpact'>,
   stopping: Stopping,
 ): Promise<readonly string[]> {
-  const { verb, id: rolloutId } = stopping;
-  const view = await control.show(rolloutId);
-  const impact =
-    stopping.verb === 'rollback'
-      ? await control.rollBackImpact({
-          ...{ rolloutId, version: stopping.to, policy: stopping.policy },
-        })
-      : null;
-  const [first = '', ...more] =
-    impact === null ? [impactOf(verb, view)] : wayBackLines(impact, view);
+  const view = await control.show(stopping.id);
+  const [first = '', ...more] = await linesOf(control, stopping, view);
   const release = `${view.variant} ${view.arch} ${view.version}`;
   return [`${release}: ${first}`, ...more.map((line) => `  ${line}`)];
 }
 
-function impactOf(verb: Stopping['verb'], { counts }: RolloutView): string {
-  if (counts === null) return 'how many hosts this concerns only a server with its database knows';
+const UNKNOWN = 'how many hosts this concerns only a server with its database knows';
+
+async function linesOf(
+  control: Pick<RolloutControl, 'rollBackImpact'>,
+  stopping: Stopping,
+  view: RolloutView,
+): Promise<readonly string[]> {
+  if (stopping.verb !== 'rollback') return [stopLine(stopping.verb, view)];
+  const { id: rolloutId, to: version, policy } = stopping;
+  const impact = await control.rollBackImpact({ rolloutId, version, policy });
+  return impact === null ? [UNKNOWN] : wayBackLines(impact, view);
+}
+
+function stopLine(verb: Exclude<Stopping['verb'], 'rollback'>, { counts }: RolloutView): string {
+  if (counts === null) return UNKNOWN;
   const { waiting, offered, updated } = counts;
   const before = `${waiting} hosts wait for it, ${offered} were offered it and have not said how it went`;
   switch (verb) {
@@ -76,8 +81,6 @@ function impactOf(verb: Stopping['verb'], { counts }: RolloutView): string {
       return `${before}: none of them gets it any more; ${updated} hosts run it and stay on it`;
     case 'supersede':
       return `${before}: a newer rollout has an update for each of them; ${updated} hosts run it and stay on it`;
-    case 'rollback':
-      return `${updated} hosts run it and are sent back; ${before}: none of them gets it any more`;
   }
 }
 
