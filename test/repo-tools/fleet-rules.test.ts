@@ -125,7 +125,7 @@ describe('tidegate rollout apply, without a server', () => {
 describe('tidegate rollout apply and why, through a server', () => {
   it('applies what the dry run shows, and asks the server about a host', async () => {
     await using workplace = await workplaceWith(FILE);
-    await using server = await startServer({ now: () => workplace.now });
+    await using server = await startServer();
     workplace.env['TIDEGATE_TOKEN'] = TOKEN;
     workplace.env['TIDEGATE_SERVER'] = server.url;
     expect(await apply(workplace, '--dry-run')).toContain('2 changes to apply');
