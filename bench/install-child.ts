@@ -11,13 +11,13 @@ import type { Readable } from 'node:stream';
 import { downloadImage } from '../agent/download.ts';
 import { directorySlots } from '../agent/slots/directory.ts';
 import { parseRelease } from '../core/release.ts';
+import { peakRssMiB } from '../test/support/peak-rss.ts';
 
 const [mode, url = '', path = '', stored = '', documentPath = ''] = process.argv.slice(2);
 const started = performance.now();
 await (mode === 'install' ? install() : floor());
 const ms = performance.now() - started;
-const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-process.stdout.write(JSON.stringify({ ms, peakRssMiB: Number(kib) / 1024 }));
+process.stdout.write(JSON.stringify({ ms, peakRssMiB: peakRssMiB() }));
 
 /** What the agent does between the check of the room and the activation. */
 async function install(): Promise<void> {

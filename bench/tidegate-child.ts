@@ -1,8 +1,8 @@
 // One command of tidegate in a process of its own, which then prints what it took: time without the start of Node, which
 // no baseline here has either, and the peak of its memory.
-import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { runCli } from '../bin/cli.ts';
+import { peakRssMiB } from '../test/support/peak-rss.ts';
 
 const silent = { write: () => undefined };
 const started = performance.now();
@@ -15,5 +15,4 @@ process.exitCode = await runCli(process.argv.slice(2), {
   signal: new AbortController().signal,
 });
 const ms = performance.now() - started;
-const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-process.stdout.write(`${JSON.stringify({ ms, peakRssMiB: Number(kib) / 1024 })}\n`);
+process.stdout.write(`${JSON.stringify({ ms, peakRssMiB: peakRssMiB() })}\n`);

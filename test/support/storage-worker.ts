@@ -10,6 +10,7 @@ import { openStorage } from '../../adapters/storage/open.ts';
 import { StorageError } from '../../adapters/storage/storage.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import { collect, generated } from './bytes.ts';
+import { peakRssMiB } from './peak-rss.ts';
 import { publishedVersions } from './small-commits.ts';
 
 const MIB = 1024 * 1024;
@@ -81,8 +82,7 @@ async function create(storage: Storage, name: string, text: string): Promise<voi
 async function stream(storage: Storage, name: string, size: number): Promise<void> {
   try {
     await storage.putStream(name, generated(size), { size, cacheControl: 'immutable' });
-    // Linux counts maxRSS in KiB.
-    print(String(Math.round(process.resourceUsage().maxRSS / 1024)));
+    print(String(Math.round(peakRssMiB())));
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     print(error.code);
