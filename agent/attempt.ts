@@ -1,25 +1,39 @@
 import { ExpectedError } from '../core/errors.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError, retryAfterOf } from './errors.ts';
-import { fetchRelease, fillInactiveSlot } from './install.ts';
+import { GATES } from './gates.ts';
+import type { Gate } from './gates.ts';
+import { runHook } from './hooks.ts';
+import type { AfterHook } from './hooks.ts';
 import type { AgentState, Mishap, Outcome, Target } from './machine-state.ts';
 import { next } from './machine.ts';
-import type { AgentEvent, Effect } from './machine.ts';
+import type { AgentEvent, Effect } from './machine-events.ts';
 import { keepOutcome } from './outcome.ts';
-import { requirePermission } from './permission.ts';
-import { runProgram } from './programs.ts';
-import { runningRelease } from './running-release.ts';
+import type { Finished } from './programs.ts';
 import type { SealedSlot } from './slots/slots.ts';
-import type { VerifiedRepository } from './tuf/client.ts';
+
+/** Who decides whether an attempt goes on, and where its release comes from. */
+export type Conduct = {
+  /** Whether the host lets it go on now: null if so, else why not. */
+  readonly refusal: (gate: Gate, target: Target) => Promise<string | null>;
+  /**
+   * Makes sure that signed documents let this host go there. What it returns brings the release into the inactive slot,
+   * sealed and just read through, and says how many bytes came over the network.
+   */
+  readonly verify: (target: Target) => Promise<() => Promise<number>>;
+  /** Whether the staged release may be activated: null if so, else why not. */
+  readonly ask: (target: Target) => Promise<string | null>;
+  /** Whether the host is well on what it runs on trial; null where that is not for this attempt to say. */
+  readonly checkHealth: (target: Target) => Promise<Finished | null>;
+};
 
 /** What a cycle goes on with, and what it learns on the way. */
 export type Attempt = {
   /** What the host runs. */
   readonly active: SealedSlot;
-  /** Where releases come from; null in a cycle that takes on none. */
-  readonly repository: VerifiedRepository | null;
-  /** Whether the staged release may be activated: null if so, else why not. */
-  readonly ask: (target: Target) => Promise<string | null>;
+  readonly conduct: Conduct;
+  /** The inactive slot was read through in this attempt. */
+  isVerified: boolean;
   /** Bytes of images that came over the network. */
   bytesFetched: number;
   /** Why it went no further. */
@@ -31,6 +45,13 @@ export type Attempt = {
   /** How an attempt ended, once that is in the queue of reports. */
   outcome: Outcome | null;
 };
+
+export function newAttempt(active: SealedSlot, conduct: Conduct): Attempt {
+  return {
+    ...{ active, conduct, isVerified: false, bytesFetched: 0, reason: null, end: 'open' },
+    ...{ retryAfterSeconds: null, outcome: null },
+  };
+}
 
 /** Leads the machine on from an event as far as it can go now; each state is durable before anything is done in it. */
 export async function lead(
@@ -71,55 +92,55 @@ async function perform(
   if (state.kind === 'idle') throw new Error(`nobody is there to ${effect} for`);
   const { target } = state;
   switch (effect) {
+    case 'await-prepare':
+    case 'await-apply':
+    case 'await-reboot':
+      return pass(GATES[effect], target, attempt);
     case 'fill':
-      return fill(context, target, attempt);
+      return fill(context, target, { attempt, done: { kind: 'sealed' } });
+    case 'verify':
+      return fill(context, target, { attempt, done: { kind: 'verified' } });
     case 'ask':
       return ask(context, target, attempt);
     case 'activate':
       return activate(context, target, attempt);
-    case 'await-reboot':
-      if (context.config.reboot.policy === 'automatic') return { kind: 'reboot-permitted' };
-      attempt.reason = 'it takes a boot, which is left to others';
-      return null;
     case 'reboot':
-      context.onEvent('reboot', target);
-      await context.system.reboot();
-      attempt.reason = 'the system was asked to boot';
-      return null;
+      return reboot(context, target, attempt);
     case 'check-health':
-      return checkHealth(context);
+      return checkHealth(target, attempt);
     case 'mark-good':
       await context.slots.markGood();
       context.onEvent('activated', target);
       return { kind: 'marked-good' };
     case 'deactivate':
-      return deactivate(context, target, attempt);
+      if (state.kind === 'ready') await runHook(context, 'after-cancel', target);
+      else attempt.end = 'failed';
+      return deactivate(context, target);
   }
 }
 
+async function pass(gate: Gate, target: Target, attempt: Attempt): Promise<AgentEvent | null> {
+  attempt.reason = await attempt.conduct.refusal(gate, target);
+  return attempt.reason === null ? { kind: `${gate}-permitted` } : null;
+}
 /** No slot is touched before all is verified. */
 async function fill(
   context: AgentContext,
   target: Target,
-  attempt: Attempt,
+  { attempt, done }: { readonly attempt: Attempt; readonly done: AgentEvent },
 ): Promise<AgentEvent | null> {
-  const { repository, active } = attempt;
-  if (repository === null) throw new Error('a slot is to be filled from nowhere');
+  if (attempt.isVerified) return done;
   let stage: Mishap['stage'] = 'verify';
   try {
-    const fetched = await fetchRelease(repository, { ...context.config.host, version: target.to });
-    const running =
-      target.direction === 'rollback'
-        ? await runningRelease(repository, active.release)
-        : active.release;
-    requirePermission(running, fetched.release, target.direction);
+    const bring = await attempt.conduct.verify(target);
     stage = 'install';
-    attempt.bytesFetched += await fillInactiveSlot(context, repository, fetched);
+    attempt.bytesFetched += await bring();
   } catch (error) {
     return failedBy(context, { error, stage, target, attempt });
   }
+  attempt.isVerified = true;
   context.onEvent('staged', { to: target.to, bytesFetched: attempt.bytesFetched });
-  return { kind: 'sealed' };
+  return done;
 }
 
 /** The andon cord: between staging and activation somebody may have paused the rollout. */
@@ -129,7 +150,7 @@ async function ask(
   attempt: Attempt,
 ): Promise<AgentEvent | null> {
   try {
-    attempt.reason = await attempt.ask(target);
+    attempt.reason = await attempt.conduct.ask(target);
   } catch (error) {
     noted(context, { error, stage: 'ask', target, attempt });
   }
@@ -153,10 +174,29 @@ async function activate(
   return { kind: 'activated', needsReboot: slots.needsReboot };
 }
 
-async function checkHealth({ config, signal }: AgentContext): Promise<AgentEvent> {
-  const { command, timeoutMs } = config.health;
-  if (command === null) return { kind: 'healthy' };
-  const { isGood, message } = await runProgram(command, { timeoutMs, signal });
+async function reboot(
+  context: AgentContext,
+  target: Target,
+  attempt: Attempt,
+): Promise<AgentEvent | null> {
+  context.onEvent('reboot', target);
+  try {
+    await context.system.reboot();
+  } catch (error) {
+    noted(context, { error, stage: 'reboot', target, attempt });
+    return { kind: 'reboot-refused' };
+  }
+  attempt.reason = 'the system was asked to boot';
+  return null;
+}
+
+async function checkHealth(target: Target, attempt: Attempt): Promise<AgentEvent | null> {
+  const finished = await attempt.conduct.checkHealth(target);
+  if (finished === null) {
+    attempt.reason = 'on trial: health is confirmed by hand';
+    return null;
+  }
+  const { isGood, message } = finished;
   if (isGood) return { kind: 'healthy' };
   return { kind: 'unhealthy', mishap: { stage: 'health', code: 'agent/unhealthy', message } };
 }
@@ -164,11 +204,9 @@ async function checkHealth({ config, signal }: AgentContext): Promise<AgentEvent
 async function deactivate(
   { slots, now, random }: AgentContext,
   { from }: Target,
-  attempt: Attempt,
 ): Promise<AgentEvent> {
   await slots.deactivate(from);
   const { active } = await slots.read();
-  attempt.end = 'failed';
   const needsReboot = active?.release.version !== from;
   return { kind: 'deactivated', needsReboot, nowMs: now().getTime(), random: random() };
 }
@@ -179,9 +217,16 @@ async function report(
   attempt: Attempt,
 ): Promise<AgentEvent> {
   if (!('outcome' in state) || state.outcome === null) throw new Error('nothing to report');
-  await keepOutcome(context, state.outcome);
-  attempt.outcome = state.outcome;
+  const { outcome } = state;
+  await runHook(context, hookAfter(state.kind, outcome), outcome.target);
+  await keepOutcome(context, outcome);
+  attempt.outcome = outcome;
   return { kind: 'reported' };
+}
+
+function hookAfter(kind: AgentState['kind'], { mishap }: Outcome): AfterHook {
+  if (mishap === null) return 'after-confirm';
+  return kind === 'fallen-back' ? 'after-fallback' : 'after-failure';
 }
 
 type Failed<S> = {

@@ -9,7 +9,8 @@ import { MOST_TRIES } from '../core/gpt/slot-bits.ts';
 import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
 import { isArch, isVariant } from '../core/tuf/names.ts';
 import { AgentError } from './errors.ts';
-import type { Program } from './programs.ts';
+import { lifeOf, lifeShape } from './life-config.ts';
+import type { LifeConfig } from './life-config.ts';
 import type { GptOptions } from './slots/gpt.ts';
 
 /** As a check-in may say it: without control characters. */
@@ -56,18 +57,7 @@ const fileShape = z.strictObject({
       tries: z.int().min(1).max(MOST_TRIES).default(DEFAULT_TRIES),
     }),
   ]),
-  health: z
-    .strictObject({
-      command: z.tuple([z.string().min(1)], z.string()).optional(),
-      timeout: z.string().default('5 minutes'),
-    })
-    .prefault({}),
-  reboot: z
-    .strictObject({
-      policy: z.enum(['manual', 'automatic']).default('manual'),
-      command: z.tuple([z.string().min(1)], z.string()).default(['systemctl', 'reboot']),
-    })
-    .prefault({}),
+  ...lifeShape,
   poll: z.strictObject({ interval: z.string() }).default({ interval: '5 minutes' }),
 });
 
@@ -75,7 +65,7 @@ export type SlotsConfig =
   | { readonly kind: 'directory'; readonly folder: string }
   | ({ readonly kind: 'gpt' } & Omit<GptOptions, 'stateFolder'>);
 
-export type AgentConfig = {
+export type AgentConfig = LifeConfig & {
   /** Absolute path of the agent's own durable folder. */
   readonly stateFolder: string;
   readonly host: {
@@ -93,10 +83,6 @@ export type AgentConfig = {
   readonly metadataUrl: string;
   readonly targetsUrl: string;
   readonly slots: SlotsConfig;
-  /** What proves after an activation that the host is well; without a command it is taken for well. */
-  readonly health: { readonly command: Program | null; readonly timeoutMs: number };
-  /** Whether the agent boots the host by itself, and how. */
-  readonly reboot: { readonly policy: 'manual' | 'automatic'; readonly command: Program };
   readonly pollMs: number;
 };
 
@@ -104,7 +90,7 @@ export type AgentConfig = {
 export async function readConfig(path: string): Promise<AgentConfig> {
   const folder = dirname(path);
   const file = checked(path, await readToml(path));
-  const { host, server, repository, slots, health, reboot, poll } = file;
+  const { host, server, repository, slots, poll } = file;
   const metadataUrl = repository['metadata-url'];
   const targetsUrl = repository['targets-url'];
   if (server?.url === undefined && (metadataUrl === undefined || targetsUrl === undefined)) {
@@ -113,9 +99,10 @@ export async function readConfig(path: string): Promise<AgentConfig> {
       `${path}: without a server url, [repository] needs metadata-url and targets-url`,
     );
   }
+  const stateFolder = resolve(folder, file.state);
   const serverUrl = server?.url === undefined ? null : folderUrl(server.url, folder);
   return {
-    stateFolder: resolve(folder, file.state),
+    stateFolder,
     host: {
       id: host.id,
       variant: host.variant,
@@ -129,11 +116,10 @@ export async function readConfig(path: string): Promise<AgentConfig> {
     metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
     targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),
     slots: slotsOf(slots, folder),
-    health: {
-      command: health.command ?? null,
-      timeoutMs: duration(path, 'health.timeout', health.timeout),
-    },
-    reboot,
+    ...lifeOf(file, {
+      ...{ folder, stateFolder },
+      duration: (key, text) => duration(path, key, text),
+    }),
     pollMs: duration(path, 'poll.interval', poll.interval),
   };
 }

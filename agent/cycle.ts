@@ -1,25 +1,37 @@
-import { randomUUID } from 'node:crypto';
 import type { Update } from '../core/decide.ts';
 import { formatInstant } from '../core/instant.ts';
-import { lead, reasonOf } from './attempt.ts';
+import { lead, newAttempt, reasonOf } from './attempt.ts';
 import type { Attempt } from './attempt.ts';
+import { automatic } from './conduct.ts';
 import type { AgentContext } from './context.ts';
-import { AgentError, retryAfterOf } from './errors.ts';
+import { deliver } from './deliver.ts';
+import { retryAfterOf } from './errors.ts';
 import { mayTry } from './failures.ts';
+import { isByHand } from './machine-state.ts';
 import type { AgentState, Target } from './machine-state.ts';
-import type { Facts } from './machine.ts';
-import { ask, askServer } from './order.ts';
+import { ask, checkInState } from './order.ts';
 import type { Order } from './order.ts';
-import type { SealedSlot, SlotsState } from './slots/slots.ts';
+import { settle } from './settle.ts';
+import type { Settled } from './settle.ts';
+import type { SealedSlot } from './slots/slots.ts';
+import { isFor, targetOf } from './target.ts';
 
 /** What one poll cycle did. */
 export type CycleResult = {
   /**
-   * `staged` waits for permission to activate, `ready` for a boot; `confirming` is on trial; `refused` means that signed files
+   * `available` waits to be brought here, `staged` to be activated, `ready` for a boot; `confirming` is on trial; `refused` means that signed files
    * do not allow what the server asked for; after `failed` nothing is lost, and a later cycle tries again.
    */
   readonly result:
-    'stayed' | 'updated' | 'rolled-back' | 'staged' | 'ready' | 'confirming' | 'refused' | 'failed';
+    | 'stayed'
+    | 'updated'
+    | 'rolled-back'
+    | 'available'
+    | 'staged'
+    | 'ready'
+    | 'confirming'
+    | 'refused'
+    | 'failed';
   readonly from: string;
   readonly to: string | null;
   readonly direction: 'forward' | 'rollback' | null;
@@ -39,70 +51,22 @@ export type CycleResult = {
  * nothing to go on with: no active release, a disk that fails, or `signal`.
  */
 export async function runCycle(context: AgentContext): Promise<CycleResult> {
-  const { slots, journal, onEvent, now } = context;
-  const { state: left, isDamaged } = await journal.read();
-  if (isDamaged) onEvent('journal-damaged', {});
-  const found = await slots.read();
-  const active = requireActive(found);
-  const settling = attemptOf(context, { active, repository: null });
-  const facts = await factsOf(context, found, active);
-  const first = {
-    kind: 'started',
-    facts,
-    nowMs: now().getTime(),
-    random: context.random(),
-  } as const;
-  const state = await lead(context, left, { first, attempt: settling });
-  const settled = left.kind === 'idle' ? null : endOf(left.target, state, settling);
-  // Where nothing was done, what runs is what ran.
-  const runs = state === left ? active : requireActive(await slots.read());
-  const polled = await poll(context, state, runs);
+  const { journal, onEvent, now } = context;
+  const settled = await settle(context, (active) => automatic(context, active, null));
+  const { left, state, attempt } = settled;
+  const end = left.kind === 'idle' || isOpen(attempt) ? null : endOf(left.target, state, attempt);
+  const polled = await poll(context, settled);
   // What a killed agent had done already is this cycle's news, unless there is more.
-  const result = settled !== null && polled.result === 'stayed' ? settled : polled;
+  const result = end !== null && polled.result === 'stayed' ? end : polled;
   const { result: kind, reason } = result;
   await journal.writeLastPoll({ at: formatInstant(now()), result: kind, reason });
   onEvent('cycle', result);
   return result;
 }
 
-function requireActive({ active }: SlotsState): SealedSlot {
-  if (active !== null) return active;
-  throw new AgentError('agent/slots', 'no release is active on this host', {
-    hints: ['run `tidegate agent provision` once'],
-  });
-}
-
-async function factsOf(
-  { system }: AgentContext,
-  { inactive, nextToBoot, isTriedInVain }: SlotsState,
-  active: SealedSlot,
-): Promise<Facts> {
-  const running = active.release.version;
-  const other = inactive?.release.version;
-  return {
-    running,
-    nextToBoot: nextToBoot === 'inactive' && other !== undefined ? other : running,
-    isTriedInVain,
-    bootId: await system.bootId(),
-  };
-}
-
-function attemptOf(context: AgentContext, of: Pick<Attempt, 'active' | 'repository'>): Attempt {
-  return {
-    ...of,
-    ask: (target) => lastRefusal(context, of.active, target),
-    bytesFetched: 0,
-    reason: null,
-    end: 'open',
-    retryAfterSeconds: null,
-    outcome: null,
-  };
-}
-
 async function poll(
   context: AgentContext,
-  state: AgentState,
-  active: SealedSlot,
+  { state, active, attempt: { reason: waitsFor } }: Settled,
 ): Promise<CycleResult> {
   const running = active.release;
   const stayed: CycleResult = {
@@ -125,24 +89,25 @@ async function poll(
     return { ...answered, result: 'refused', to, direction, reason };
   }
   const update = decision?.decision === 'update' ? decision : null;
-  if (state.kind === 'ready')
-    return reconsider(context, { state, active, update, answered, reason });
-  if (state.kind === 'rebooting' || state.kind === 'confirming') {
+  if (state.kind === 'ready' && !isByHand(state.target))
+    return reconsider(context, { state, active, update, answered, waitsFor, reason });
+  if (state.kind === 'ready' || state.kind === 'rebooting' || state.kind === 'confirming') {
     const result = state.kind === 'confirming' ? 'confirming' : 'ready';
-    return { ...answered, ...fateOf(state.target), result };
+    return { ...answered, ...fateOf(state.target), result, reason: waitsFor };
   }
   if (update === null || repository === null) {
-    return state.kind === 'staged'
-      ? { ...answered, ...fateOf(state.target), result: 'staged', reason }
-      : { ...answered, reason };
+    if (state.kind === 'staged')
+      return { ...answered, ...fateOf(state.target), result: 'staged', reason };
+    if (state.kind === 'available') await drop(context, state, active);
+    return { ...answered, reason };
   }
   const target = targetOf(state, running.version, update);
   const nowMs = context.now().getTime();
   if (!mayTry(state, target, nowMs)) {
     return { ...answered, ...fateOf(target), reason: 'backoff' };
   }
-  const attempt = attemptOf(context, { active, repository });
-  const first = { kind: 'offered', target, nowMs } as const;
+  const attempt = newAttempt(active, automatic(context, active, repository));
+  const first = { kind: 'offered', target, nowMs, insists: false } as const;
   const after = await lead(context, state, { first, attempt });
   const end = endOf(target, after, attempt);
   if (end === null) throw new Error(`an attempt ended in state ${after.kind}`);
@@ -161,31 +126,39 @@ async function reconsider(
     active,
     update,
     answered,
+    waitsFor,
     reason,
   }: {
     readonly state: Extract<AgentState, { kind: 'ready' }>;
     readonly active: SealedSlot;
     readonly update: Update | null;
     readonly answered: CycleResult;
+    readonly waitsFor: string | null;
     readonly reason: string;
   },
 ): Promise<CycleResult> {
   const { target } = state;
   if (update !== null && isFor(update, target)) {
-    return { ...answered, ...fateOf(target), result: 'ready', reason: 'it takes a boot' };
+    return { ...answered, ...fateOf(target), result: 'ready', reason: waitsFor };
   }
-  const attempt = attemptOf(context, { active, repository: null });
-  await lead(context, state, { first: { kind: 'cancelled' }, attempt });
+  await drop(context, state, active);
   return { ...answered, ...fateOf(target), result: 'staged', reason };
 }
 
-/** As the server knows states: a host that was told to boot is ready for it. */
-function checkInState({ kind }: AgentState) {
-  return kind === 'rebooting' ? 'ready' : kind;
+/** Takes an attempt back whose order does not stand any more. */
+async function drop(context: AgentContext, state: AgentState, active: SealedSlot): Promise<void> {
+  const attempt = newAttempt(active, automatic(context, active, null));
+  await lead(context, state, { first: { kind: 'cancelled' }, attempt });
 }
 
-function waitingResult({ kind }: AgentState): 'staged' | 'ready' | 'confirming' | null {
-  if (kind === 'staged' || kind === 'confirming') return kind;
+function isOpen({ end, outcome }: Attempt): boolean {
+  return end === 'open' && outcome === null;
+}
+
+function waitingResult({
+  kind,
+}: AgentState): 'available' | 'staged' | 'ready' | 'confirming' | null {
+  if (kind === 'available' || kind === 'staged' || kind === 'confirming') return kind;
   return kind === 'ready' || kind === 'rebooting' ? 'ready' : null;
 }
 
@@ -211,44 +184,4 @@ function endOf(target: Target, after: AgentState, attempt: Attempt): CycleResult
 
 function fateOf({ to, direction }: Target): Pick<CycleResult, 'to' | 'direction'> {
   return { to, direction };
-}
-
-/** The attempt that is staged already, if it is the same; else a new one. */
-function targetOf(state: AgentState, from: string, update: Update): Target {
-  if (state.kind === 'staged' && isFor(update, state.target)) return state.target;
-  const { rolloutId, direction, release, attempt } = update;
-  return { id: randomUUID(), rolloutId, from, to: release.version, direction, attempt };
-}
-
-function isFor(
-  { rolloutId, direction, release }: Update,
-  target: Pick<Target, 'rolloutId' | 'direction' | 'to'>,
-): boolean {
-  return (
-    target.rolloutId === rolloutId &&
-    target.to === release.version &&
-    target.direction === direction
-  );
-}
-
-/** Null if the order still stands, else why not. */
-async function lastRefusal(
-  context: AgentContext,
-  active: SealedSlot,
-  target: Target,
-): Promise<string | null> {
-  const { decision, reason } = await ask(context, { running: active.release, state: 'staged' });
-  return decision?.decision === 'update' && isFor(decision, target) ? null : reason;
-}
-
-/** Tells the server at once; if that fails, the next check-in does. */
-async function deliver(context: AgentContext): Promise<void> {
-  const { config, slots, onEvent } = context;
-  const { active } = await slots.read();
-  if (config.server === null || active === null) return;
-  try {
-    await askServer(context, { running: active.release, state: 'idle' });
-  } catch (error) {
-    onEvent('report-waits', { reason: reasonOf(context, error) });
-  }
 }

@@ -27,6 +27,10 @@ export type AgentErrorCode =
   | 'agent/image'
   /** Signed documents do not allow this host to go there. */
   | 'agent/not-permitted'
+  /** A verb that makes no sense where the agent stands. */
+  | 'agent/illegal-verb'
+  /** What a verb is for did not come about. */
+  | 'agent/not-done'
   /** The slots are not as the operation needs them. */
   | 'agent/slots'
   /** The system does not boot although it is told to. */

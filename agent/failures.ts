@@ -1,3 +1,4 @@
+import { formatInstant } from '../core/instant.ts';
 import type { AgentState, Failure, Mishap, Target } from './machine-state.ts';
 
 const FIRST_RETRY_MS = 10_000;
@@ -13,6 +14,15 @@ export function mayTry(
 ): boolean {
   if (failure === null || failure.to !== to || attempt > failure.attempt) return true;
   return failure.retryAtMs !== null && nowMs >= failure.retryAtMs;
+}
+
+/** For people. */
+export function sentenceOf({ to, stage, count, message, retryAtMs }: Failure): string {
+  const again =
+    retryAtMs === null
+      ? 'not tried again until something changes'
+      : `tried again from ${formatInstant(new Date(retryAtMs))} on`;
+  return `${to} failed in ${stage}, ${count} in a row, ${again}: ${message}`;
 }
 
 /**

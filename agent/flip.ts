@@ -1,6 +1,6 @@
 import { compareVersions } from '../core/version.ts';
-import { AgentError } from './errors.ts';
 import { requirePermission } from './permission.ts';
+import { requireActive } from './settle.ts';
 import type { Slots } from './slots/slots.ts';
 
 export type Flipped = { readonly from: string; readonly to: string };
@@ -10,12 +10,7 @@ export type Flipped = { readonly from: string; readonly to: string };
  * both releases must permit it, as they must when a server asks for it.
  */
 export async function flip(slots: Slots, go: (version: string) => Promise<void>): Promise<Flipped> {
-  const { active } = await slots.read();
-  if (active === null) {
-    throw new AgentError('agent/slots', 'no release is active on this host', {
-      hints: ['run `tidegate agent provision` once'],
-    });
-  }
+  const active = requireActive(await slots.read());
   const { release } = await slots.verifyInactive();
   const from = active.release.version;
   const isForward = compareVersions(release.version, from) > 0;

@@ -83,9 +83,17 @@ async function isFilled(
   }
 }
 
-async function requireRoom(slots: Slots, { version, images }: Release): Promise<void> {
+/** Why the slots cannot take the release; null if they can. */
+export async function spaceRefusal(
+  slots: Slots,
+  { version, images }: Release,
+): Promise<string | null> {
   const needed = Object.values(images).reduce((sum, { size }) => sum + size, 0);
   const room = await slots.roomForImages();
-  if (room >= needed) return;
-  throw new AgentError('agent/full', `release ${version} needs ${needed} bytes, ${room} are free`);
+  return room >= needed ? null : `release ${version} needs ${needed} bytes, ${room} are free`;
+}
+
+async function requireRoom(slots: Slots, release: Release): Promise<void> {
+  const refusal = await spaceRefusal(slots, release);
+  if (refusal !== null) throw new AgentError('agent/full', refusal);
 }

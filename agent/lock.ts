@@ -5,12 +5,30 @@ import { StorageError } from '../adapters/storage/storage.ts';
 import { AgentError } from './errors.ts';
 
 /**
- * Runs the work as the only agent on its state folder. The lock is the kernel's own on an open file: it ends with the process,
- * however it ends, so nothing stale is ever left to clean. Throws `agent/locked` at once if another agent is at work.
+ * Runs the work while no other agent works on the state folder: a cycle, or a verb. The lock is the kernel's own on an open file:
+ * it ends with the process, however it ends, so nothing stale is ever left to clean. Throws `agent/locked` if another is at
+ * work for longer than `patienceMs`.
  */
-export async function asOnlyAgent<T>(stateFolder: string, work: () => Promise<T>): Promise<T> {
+export function asOnlyAgent<T>(
+  stateFolder: string,
+  work: () => Promise<T>,
+  patienceMs = 0,
+): Promise<T> {
+  return locked(stateFolder, 'lock', { work, patienceMs });
+}
+
+/** The same for the one agent that stays and polls: between its cycles others may work. */
+export function asOnlyDaemon<T>(stateFolder: string, work: () => Promise<T>): Promise<T> {
+  return locked(stateFolder, 'daemon-lock', { work, patienceMs: 0 });
+}
+
+async function locked<T>(
+  stateFolder: string,
+  name: string,
+  { work, patienceMs }: { readonly work: () => Promise<T>; readonly patienceMs: number },
+): Promise<T> {
   await mkdir(stateFolder, { recursive: true, mode: 0o700 });
-  const file = join(stateFolder, 'lock');
+  const file = join(stateFolder, name);
   await emptyIfDamaged(file);
   // What the work itself throws is no failure of the lock.
   let isHeld = false;
@@ -21,7 +39,7 @@ export async function asOnlyAgent<T>(stateFolder: string, work: () => Promise<T>
         isHeld = true;
         return work();
       },
-      { patienceMs: 0 },
+      { patienceMs },
     );
   } catch (error) {
     if (isHeld || !(error instanceof StorageError)) throw error;

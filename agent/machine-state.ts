@@ -3,7 +3,8 @@ import { z } from 'zod';
 const targetSchema = z.object({
   /** Of this attempt, for ever: what is reported of it twice counts once. */
   id: z.string(),
-  rolloutId: z.string(),
+  /** Null if somebody on the host gave the order. */
+  rolloutId: z.string().nullable(),
   from: z.string(),
   to: z.string(),
   direction: z.enum(['forward', 'rollback']),
@@ -51,9 +52,9 @@ const boot = { bootId: z.string() };
 
 export const stateSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('idle'), failure, outcome }),
-  /** The inactive slot is being written. */
+  /** The release is to be brought into the inactive slot, or is being written there. */
   z.object({ kind: z.literal('available'), ...underWay }),
-  /** The inactive slot holds the release, sealed; the last question is open. */
+  /** The inactive slot held the release when it was sealed; before it is activated it is read and asked for once more. */
   z.object({ kind: z.literal('staged'), ...underWay }),
   /** The last question was answered: the slot is being made the next to boot, or is, and the host may boot at any time. */
   z.object({ kind: z.literal('ready'), ...underWay, ...boot }),
@@ -75,3 +76,8 @@ export const stateSchema = z.discriminatedUnion('kind', [
 export type AgentState = z.infer<typeof stateSchema>;
 
 export const IDLE: AgentState = { kind: 'idle', failure: null, outcome: null };
+
+/** Whether somebody on the host wants it, and no rollout. */
+export function isByHand({ rolloutId }: Pick<Target, 'rolloutId'>): boolean {
+  return rolloutId === null;
+}

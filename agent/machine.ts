@@ -1,60 +1,7 @@
 import { counted, mayTry } from './failures.ts';
-import { IDLE } from './machine-state.ts';
-import type { AgentState, Mishap, Target } from './machine-state.ts';
-
-/** What the slots and the system say when the agent starts. */
-export type Facts = {
-  /** The version that the host runs. */
-  readonly running: string;
-  /** The version that the next boot takes if it can. */
-  readonly nextToBoot: string;
-  /** Whether the boot loader tried the other slot as often as it was allowed to, in vain. */
-  readonly isTriedInVain: boolean;
-  /** Another one after each boot of the system. */
-  readonly bootId: string;
-};
-
-/** When something failed, and chance (0 <= random < 1) for when it is tried again. */
-type Moment = { readonly nowMs: number; readonly random: number };
-
-export type AgentEvent =
-  | (Moment & { readonly kind: 'started'; readonly facts: Facts })
-  | { readonly kind: 'offered'; readonly target: Target; readonly nowMs: number }
-  | { readonly kind: 'sealed' }
-  | { readonly kind: 'allowed'; readonly bootId: string }
-  /** The slot is the next to boot, durably; unless `needsReboot` the host runs it from now on. */
-  | { readonly kind: 'activated'; readonly needsReboot: boolean }
-  | { readonly kind: 'reboot-permitted' }
-  | { readonly kind: 'healthy' }
-  | { readonly kind: 'unhealthy'; readonly mishap: Mishap }
-  | { readonly kind: 'marked-good' }
-  /** The slot of before is the next to boot again, durably; unless `needsReboot` the host runs it from now on. */
-  | (Moment & { readonly kind: 'deactivated'; readonly needsReboot: boolean })
-  /** Somebody wants the host to stay where it is. */
-  | { readonly kind: 'cancelled' }
-  | (Moment & { readonly kind: 'failed'; readonly mishap: Mishap })
-  /** The outcome is in the queue of reports, durably. */
-  | { readonly kind: 'reported' };
-
-/** What is to be done now. It may be interrupted anywhere and is done again then: doing it twice is doing it once. */
-export type Effect =
-  /** Write the inactive slot and seal it. */
-  | 'fill'
-  /** Ask once more whether the release may be activated. */
-  | 'ask'
-  /** Make the inactive slot the next to boot. */
-  | 'activate'
-  /** Boot as soon as windows, inhibitors and the reboot policy permit it. */
-  | 'await-reboot'
-  | 'reboot'
-  | 'check-health'
-  | 'mark-good'
-  /** Make the slot of before the next to boot. */
-  | 'deactivate'
-  /** Put the outcome into the queue of reports. */
-  | 'report';
-
-export type Step = { readonly state: AgentState; readonly effect: Effect | null };
+import type { AgentEvent, Facts, Moment, Step, Effect } from './machine-events.ts';
+import { IDLE, isByHand } from './machine-state.ts';
+import type { AgentState, Failure, Mishap, Target } from './machine-state.ts';
 
 /** Times that a host is told to boot a release that it then does not run, or to leave one that it runs still. */
 const MOST_REBOOTS = 3;
@@ -70,11 +17,21 @@ export function next(state: AgentState, event: AgentEvent): Step {
     case 'started':
       return afterStart(state, event);
     case 'offered':
-      return isOpen(state) && mayTry(state, event.target, event.nowMs)
+      return isOpen(state) && (event.insists || mayTry(state, event.target, event.nowMs))
         ? taken(state, event.target)
         : to(state);
+    case 'continued':
+      return continued(state);
+    case 'prepare-permitted':
+      return state.kind === 'available' ? to(state, 'fill') : to(state);
     case 'sealed':
-      return state.kind === 'available' ? to({ ...state, kind: 'staged' }, 'ask') : to(state);
+      return state.kind === 'available'
+        ? to({ ...state, kind: 'staged' }, 'await-apply')
+        : to(state);
+    case 'apply-permitted':
+      return state.kind === 'staged' ? to(state, 'verify') : to(state);
+    case 'verified':
+      return state.kind === 'staged' ? to(state, 'ask') : to(state);
     case 'allowed':
       return state.kind === 'staged'
         ? to({ ...state, kind: 'ready', bootId: event.bootId }, 'activate')
@@ -85,6 +42,10 @@ export function next(state: AgentState, event: AgentEvent): Step {
     case 'reboot-permitted':
       return state.kind === 'ready'
         ? to({ ...state, kind: 'rebooting', reboots: state.reboots + 1 }, 'reboot')
+        : to(state);
+    case 'reboot-refused':
+      return state.kind === 'rebooting'
+        ? to({ ...state, kind: 'ready', reboots: Math.max(0, state.reboots - 1) })
         : to(state);
     case 'healthy':
       return state.kind === 'confirming' ? to(state, 'mark-good') : to(state);
@@ -121,11 +82,27 @@ function isBeforeBoot(state: AgentState): state is State<'available' | 'staged' 
   return state.kind === 'available' || state.kind === 'staged' || state.kind === 'ready';
 }
 
-/** An attempt that is taken on again has the reboots behind it that it had. */
+/** An attempt that is taken on again goes on where it was. */
 function taken(state: AgentState, target: Target): Step {
-  const isSame = state.kind === 'staged' && state.target.id === target.id;
-  const reboots = isSame ? state.reboots : 0;
-  return to({ kind: 'available', target, failure: state.failure, reboots }, 'fill');
+  if (isBeforeBoot(state) && state.target.id === target.id) return continued(state);
+  return to({ kind: 'available', target, failure: state.failure, reboots: 0 }, 'await-prepare');
+}
+
+function continued(state: AgentState): Step {
+  switch (state.kind) {
+    case 'available':
+      return to(state, 'await-prepare');
+    case 'staged':
+      return to(state, 'await-apply');
+    case 'ready':
+      return to(state, 'await-reboot');
+    case 'rebooting':
+      return to({ ...state, kind: 'ready' }, 'await-reboot');
+    case 'idle':
+    case 'confirming':
+    case 'fallen-back':
+      return to(state);
+  }
 }
 
 function onTrial({ target, failure, reboots }: State<'ready' | 'rebooting'>): Step {
@@ -133,7 +110,15 @@ function onTrial({ target, failure, reboots }: State<'ready' | 'rebooting'>): St
 }
 
 function confirmed({ target }: State<'confirming'>): Step {
-  return to({ kind: 'idle', failure: null, outcome: { target, mishap: null } }, 'report');
+  const failure = isByHand(target) ? leftByHand(target) : null;
+  return to({ kind: 'idle', failure, outcome: { target, mishap: null } }, 'report');
+}
+
+/** Whoever takes a host back by hand does not want the next poll to undo it. */
+function leftByHand({ from, to: version }: Target): Failure {
+  const message = `somebody took the host back to ${version}`;
+  const mishap = { stage: 'health', code: 'agent/left-by-hand', message } as const;
+  return { ...mishap, to: from, attempt: Number.MAX_SAFE_INTEGER, count: 1, retryAtMs: null };
 }
 
 function givenUp({ target, failure }: State<'confirming'>, mishap: Mishap): Step {
@@ -170,9 +155,10 @@ function afterStart(
     case 'idle':
       return state.outcome === null ? to(state) : to(state, 'report');
     case 'available':
-      return to({ ...IDLE, failure: state.failure });
     case 'staged':
-      return running === state.target.from ? to(state) : to({ ...IDLE, failure: state.failure });
+      return running === state.target.from && !isByHand(state.target)
+        ? to(state)
+        : to({ ...IDLE, failure: state.failure });
     case 'ready':
     case 'rebooting':
       return afterBoot(state, facts, moment);

@@ -7,6 +7,7 @@ import { MANIFEST_TARGET } from '../core/tuf/names.ts';
 import { checkIn } from './check-in.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError, retryAfterOf } from './errors.ts';
+import type { AgentState } from './machine-state.ts';
 import { decisionFor } from './permission.ts';
 import type { Hint } from './permission.ts';
 import { refresh } from './refresh.ts';
@@ -16,6 +17,11 @@ export type Question = {
   readonly running: Release;
   readonly state: CheckIn['state'];
 };
+
+/** As the server knows states: a host that was told to boot is ready for it. */
+export function checkInState({ kind }: AgentState): CheckIn['state'] {
+  return kind === 'rebooting' ? 'ready' : kind;
+}
 
 /** What a host is to do now, by the server and by what is signed. */
 export type Order = {

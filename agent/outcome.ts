@@ -9,9 +9,9 @@ export async function keepOutcome(
   { config, reports, now, onEvent }: AgentContext,
   { target, mishap }: Outcome,
 ): Promise<void> {
-  // Without a server there is nobody to tell.
-  if (config.server === null) return;
   const { id, rolloutId, from, to, direction } = target;
+  // Without a server there is nobody to tell, and none knows of what was done by hand.
+  if (config.server === null || rolloutId === null) return;
   const success = direction === 'forward' ? 'updated' : 'rolled-back';
   const outcome = mishap === null ? success : 'failed';
   const dropped = await reports.add({

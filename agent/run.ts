@@ -4,7 +4,10 @@ import { WAITING } from './backoff.ts';
 import type { Waiting } from './backoff.ts';
 import { runCycle } from './cycle.ts';
 import type { CycleResult } from './cycle.ts';
+import { asOnlyAgent } from './lock.ts';
 
+/** A verb by hand may be at work. */
+const LOCK_PATIENCE_MS = 60_000;
 const FIRST_BACKOFF_MS = 5000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
 
@@ -18,7 +21,11 @@ export async function runForever(
   while (!signal.aborted) {
     let waitMs: number;
     try {
-      const result = await runCycle(context);
+      const result = await asOnlyAgent(
+        config.stateFolder,
+        () => runCycle(context),
+        LOCK_PATIENCE_MS,
+      );
       failures = result.result === 'failed' ? failures + 1 : 0;
       waitMs = nextWaitMs(result, { failures, pollMs: config.pollMs }, random);
     } catch (error) {

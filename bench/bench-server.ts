@@ -67,12 +67,17 @@ export async function writeHosts(state: Pick<State, 'touchHosts'>, hosts: number
 /** The real server, on the core of servers. */
 export async function startServer(
   cwd: string,
-  options: { readonly state: readonly string[]; readonly storage?: BenchStorage },
+  options: {
+    readonly state: readonly string[];
+    readonly storage?: BenchStorage;
+    /** Further options of `tidegate serve`. */
+    readonly more?: readonly string[];
+  },
 ): Promise<BenchServer> {
-  const { state, storage = IN_FOLDER } = options;
+  const { state, storage = IN_FOLDER, more = [] } = options;
   const argv = [
     ...[MAIN, 'serve', '--storage', storage.url, '--online-key', KEY, '--state', ...state],
-    ...['--listen', '127.0.0.1:0', '--log-level', 'warn'],
+    ...['--listen', '127.0.0.1:0', '--log-level', 'warn', ...more],
   ];
   const pinned = startPinned(SERVER_CORE, argv, { cwd, env: storage.env });
   const url = (await firstLine(pinned)).replace('listening on ', '');

@@ -1,9 +1,10 @@
-// npm run bench -- publish|check-in|reports|pause|disk|s3|install [options]    the last line is JSON
+// npm run bench -- publish|check-in|reports|pause|disk|s3|install|poll [options]    the last line is JSON
 import { benchCheckIn } from './check-in.ts';
 import { benchDisk } from './disk.ts';
 import { benchInstall } from './install.ts';
 import { BenchUsageError } from './options.ts';
 import { benchPause } from './pause.ts';
+import { benchPoll } from './poll.ts';
 import { benchPublish } from './publish.ts';
 import { benchReports } from './reports.ts';
 import { benchS3 } from './s3.ts';
@@ -18,6 +19,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['disk', benchDisk],
   ['s3', benchS3],
   ['install', benchInstall],
+  ['poll', benchPoll],
 ]);
 
 const [name = '', ...argv] = process.argv.slice(2);

@@ -16,21 +16,33 @@ const TICK_MS = 10;
 
 export type Pinned = AsyncDisposable & { readonly child: ChildProcess; readonly pid: number };
 
+type Where = {
+  readonly cwd: string;
+  readonly env?: Env;
+  readonly withIpc?: boolean;
+  /** What it writes to stderr is thrown away. */
+  readonly isQuiet?: boolean;
+};
+
 /** Runs a script of Node on one core; what it writes to stderr goes to ours, and its end is part of disposing. */
-export function startPinned(
+export function startPinned(core: number, argv: readonly string[], where: Where): Pinned {
+  return startProgram(core, [process.execPath, ...argv], where);
+}
+
+/** Runs any program like that. */
+export function startProgram(
   core: number,
   argv: readonly string[],
-  {
-    cwd,
-    env = {},
-    withIpc = false,
-  }: { readonly cwd: string; readonly env?: Env; readonly withIpc?: boolean },
+  { cwd, env = {}, withIpc = false, isQuiet = false }: Where,
 ): Pinned {
   if (availableParallelism() < 2) throw new Error('this bench needs two cores');
-  const child = spawn('taskset', ['--cpu-list', String(core), process.execPath, ...argv], {
+  const child = spawn('taskset', ['--cpu-list', String(core), ...argv], {
     cwd,
     env: { ...process.env, XDG_STATE_HOME: cwd, ...env },
-    stdio: ['ignore', 'pipe', 'inherit', ...(withIpc ? (['ipc'] as const) : [])],
+    stdio: [
+      ...(['ignore', 'pipe', isQuiet ? 'ignore' : 'inherit'] as const),
+      ...(withIpc ? (['ipc'] as const) : []),
+    ],
   });
   const exit = once(child, 'exit');
   if (child.pid === undefined) throw new Error('taskset is not on PATH');

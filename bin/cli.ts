@@ -1,6 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { KEY_SOURCES } from '../adapters/signing/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
+import {
+  agentInhibitAddCommand,
+  agentInhibitListCommand,
+  agentInhibitRemoveCommand,
+} from '../agent/commands/inhibit.ts';
 import { agentOnceCommand } from '../agent/commands/once.ts';
 import { agentProvisionCommand } from '../agent/commands/provision.ts';
 import { agentRunCommand } from '../agent/commands/run.ts';
@@ -11,6 +16,9 @@ import { agentSlotsMarkGoodCommand } from '../agent/commands/slots-mark-good.ts'
 import { agentSlotsRollbackCommand } from '../agent/commands/slots-rollback.ts';
 import { agentSlotsStatusCommand } from '../agent/commands/slots-status.ts';
 import { agentStatusCommand } from '../agent/commands/status.ts';
+import { agentVerbCommand } from '../agent/commands/verb.ts';
+import { agentWhyCommand } from '../agent/commands/why.ts';
+import { VERBS } from '../agent/legal-verbs.ts';
 import { SIMPLE_VERBS } from '../core/verb.ts';
 import { auditExportCommand } from '../repo-tools/commands/audit-export.ts';
 import { auditListCommand } from '../repo-tools/commands/audit-list.ts';
@@ -144,6 +152,13 @@ function buildProgram(io: Io): Command {
     agentRunCommand(io),
     agentStatusCommand(io),
     agentProvisionCommand(io),
+    ...VERBS.map((verb) => agentVerbCommand(io, verb)),
+    agentWhyCommand(io),
+    groupOf('inhibit', 'what keeps the agent from going on, for a time', [
+      agentInhibitAddCommand(io),
+      agentInhibitRemoveCommand(io),
+      agentInhibitListCommand(io),
+    ]),
     groupOf('slots', 'the GPT slots of a disk, and what its boot loader does with them', [
       agentSlotsStatusCommand(io),
       agentSlotsMarkGoodCommand(io),

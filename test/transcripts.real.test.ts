@@ -7,7 +7,7 @@ import { readTranscript, runTranscript } from './support/transcript.ts';
 const ROOT = join(import.meta.dirname, '..');
 
 describe('a transcript in the documentation', () => {
-  it.each([
+  it.concurrent.each([
     ...['README.md', 'docs/ceremony.md', 'docs/publishing.md', 'docs/keys.md', 'docs/api.md'],
     'docs/operations.md',
   ])(

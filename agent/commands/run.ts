@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { asOnlyAgent } from '../lock.ts';
+import { serveApi } from '../api/server.ts';
+import { asOnlyDaemon } from '../lock.ts';
 import { runForever } from '../run.ts';
 import { openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
@@ -12,6 +13,10 @@ export function agentRunCommand(io: Io): Command {
     .addHelpText('after', '\nExample:\n  tidegate agent run --config /etc/tidegate/agent.toml')
     .action(async (options: AgentOptions) => {
       const context = await openContext(io, options);
-      await asOnlyAgent(context.config.stateFolder, () => runForever(context));
+      const { api, stateFolder } = context.config;
+      await asOnlyDaemon(stateFolder, async () => {
+        await using _ = api === null ? null : await serveApi(context, api);
+        await runForever(context);
+      });
     });
 }

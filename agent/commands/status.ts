@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import type { AgentContext } from '../context.ts';
-import { AgentError } from '../errors.ts';
-import type { Slots } from '../slots/slots.ts';
+import { sentenceOf } from '../failures.ts';
+import { statusOf } from '../status.ts';
+import type { AgentStatus } from '../status.ts';
 import { openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
@@ -21,41 +21,7 @@ export function agentStatusCommand(io: Io): Command {
     });
 }
 
-type Status = Awaited<ReturnType<typeof statusOf>>;
-
-/** Reads only; the agent may be at work meanwhile. */
-async function statusOf({ config, slots, journal, reports }: AgentContext) {
-  const { state, isDamaged } = await journal.read();
-  const { active, inactive, slotsError } = await readSlots(slots);
-  const pending = await reports.pending();
-  const lastPoll = await journal.readLastPoll();
-  const { id, variant, arch, seed } = config.host;
-  return {
-    host: { id, variant, arch, seed },
-    state: state.kind,
-    target: state.kind === 'idle' ? null : state.target,
-    failure: state.failure,
-    isJournalDamaged: isDamaged,
-    active: active?.release.version ?? null,
-    inactive: inactive?.release.version ?? null,
-    slotsError,
-    lastPoll,
-    reason: lastPoll?.reason ?? null,
-    pendingReports: pending.length,
-  };
-}
-
-/** A damaged slot is what a person wants to see here, not what keeps the rest from being seen. */
-async function readSlots(slots: Slots) {
-  try {
-    return { ...(await slots.read()), slotsError: null };
-  } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
-    return { active: null, inactive: null, slotsError: error.message };
-  }
-}
-
-function textOf(status: Status): string {
+function textOf(status: AgentStatus): string {
   const { host, state, target, failure, active, inactive, lastPoll, pendingReports } = status;
   const lines = [
     `host ${host.id} (${host.variant} ${host.arch}, seed ${host.seed})`,
@@ -65,9 +31,8 @@ function textOf(status: Status): string {
       ? 'never polled'
       : `last poll at ${lastPoll.at}: ${lastPoll.result}${lastPoll.reason === null ? '' : ` (${lastPoll.reason})`}`,
     ...(status.slotsError === null ? [] : [`slots: ${status.slotsError}`]),
-    ...(failure === null
-      ? []
-      : [`${failure.to} failed ${failure.count} times in ${failure.stage}: ${failure.message}`]),
+    ...(status.reason === null ? [] : [`waits for: ${status.reason}`]),
+    ...(failure === null ? [] : [sentenceOf(failure)]),
     ...(pendingReports === 0 ? [] : [`${pendingReports} reports wait for the server`]),
   ];
   return lines.map((line) => `${line}\n`).join('');

@@ -23,7 +23,8 @@ const timeZone = z
   .string()
   .refine(isTimeZone, "must be a time zone by its IANA name, like 'Europe/Berlin'");
 
-const windowSchema = z
+/** A window as the rules of a fleet and the configuration of an agent spell it. */
+export const windowSchema = z
   .strictObject({ days: z.array(z.enum(DAYS)).min(1), from: time, to: time, time_zone: timeZone })
   .transform(({ days, from, to, time_zone }) => ({
     days: DAYS.flatMap((day, index) => (days.includes(day) ? [index + 1] : [])),

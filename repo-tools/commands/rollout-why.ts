@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { whyLines } from '../../adapters/terminal/why-lines.ts';
 import { isSeed, seedOfHost } from '../../core/seed.ts';
 import { isVersion } from '../../core/version.ts';
-import type { Why } from '../../core/why.ts';
 import type { WhyQuestion } from '../control/control.ts';
 import { print, UsageError } from '../usage.ts';
 import { addTargetOptions, openControl } from './rollout-target.ts';
@@ -68,36 +68,4 @@ function labelOption(text: string): readonly [string, string] {
     throw new UsageError('usage/option', `--label must be like zone=a, got '${text}'`);
   }
   return [key, value];
-}
-
-function whyLines(why: Why): readonly string[] {
-  const group = why.group === null ? 'in no group' : `in group ${why.group}`;
-  const reason = why.reason === null ? '' : `: ${why.reason}`;
-  return [
-    `${why.host} runs ${why.version}, ${group}; answer: ${why.decision}${reason}`,
-    ...why.steps.flatMap(stepLines),
-  ];
-}
-
-function stepLines(step: Why['steps'][number]): readonly string[] {
-  const { position } = step;
-  return [
-    `${step.direction} to ${step.version} (rollout ${step.rolloutId})`,
-    ...(position === null
-      ? []
-      : [
-          `  seed ${position.seed}: ${waveText(position)}; tide ${position.tide} of ${position.of}`,
-        ]),
-    ...step.rules.map(({ rule, verdict, detail, until }) => {
-      const end = until === null ? '' : ` (until ${until})`;
-      return `  ${verdict}  ${rule.padEnd(11)}  ${detail}${end}`;
-    }),
-    step.eligibleAt === null
-      ? '  eligible: cannot be told'
-      : `  eligible: ${step.eligibleAt}, if ${step.assumes.join(', and ')}`,
-  ];
-}
-
-function waveText({ wave, waves }: { readonly wave: number | null; readonly waves: number }) {
-  return wave === null ? 'above the last wave' : `wave ${wave} of ${waves}`;
 }

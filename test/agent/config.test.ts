@@ -31,7 +31,11 @@ describe('readConfig', () => {
       metadataUrl: 'http://127.0.0.1:8080/repo/metadata/',
       targetsUrl: 'http://127.0.0.1:8080/repo/targets/',
       slots: { kind: 'directory', folder: join(folder, 'slots') },
-      health: { command: null, timeoutMs: 300_000 },
+      health: { unit: null, folder: null, command: null, timeoutMs: 300_000, confirm: 'automatic' },
+      hooks: { programs: {}, timeoutMs: 600_000 },
+      update: { automatic: 'apply', windows: [], rollback: 'at-once' },
+      api: null,
+      inhibitorFolder: join(folder, 'state', 'inhibitors'),
       reboot: { policy: 'manual', command: ['systemctl', 'reboot'] },
       pollMs: 300_000,
     });

@@ -3,16 +3,17 @@ import fc from 'fast-check';
 import { IDLE, stateSchema } from '../../agent/machine-state.ts';
 import type { AgentState, Mishap, Target } from '../../agent/machine-state.ts';
 import { next } from '../../agent/machine.ts';
-import type { AgentEvent, Effect, Facts } from '../../agent/machine.ts';
+import type { AgentEvent, Effect, Facts } from '../../agent/machine-events.ts';
 
 const target: Target = {
   ...{ id: 'attempt-1', rolloutId: 'rollout-1', direction: 'forward', attempt: 1 },
   ...{ from: '1.0.0', to: '1.1.0' },
 };
+const byHand: Target = { ...target, id: 'attempt-2', rolloutId: null, direction: 'rollback' };
 const mishap: Mishap = { stage: 'install', code: 'agent/image', message: 'wrong' };
 const sick: Mishap = { stage: 'health', code: 'agent/unhealthy', message: 'no network' };
 const moment = { nowMs: 0, random: 0 };
-const offered: AgentEvent = { kind: 'offered', target, nowMs: 0 };
+const offered = { kind: 'offered', target, nowMs: 0, insists: false } as const;
 const allowed: AgentEvent = { kind: 'allowed', bootId: 'boot-1' };
 const needsReboot = true;
 
@@ -43,8 +44,9 @@ function follow(...events: readonly AgentEvent[]) {
   return { state, effect, kinds };
 }
 
-const STAGED = [offered, { kind: 'sealed' }] as const;
-const READY = [...STAGED, allowed, { kind: 'activated', needsReboot }] as const;
+const STAGED = [offered, { kind: 'prepare-permitted' }, { kind: 'sealed' }] as const;
+const VERIFIED = [...STAGED, { kind: 'apply-permitted' }, { kind: 'verified' }] as const;
+const READY = [...VERIFIED, allowed, { kind: 'activated', needsReboot }] as const;
 const REBOOTING = [...READY, { kind: 'reboot-permitted' }] as const;
 const BOOTED = started({ running: '1.1.0', nextToBoot: '1.1.0', bootId: 'boot-2' });
 
@@ -57,7 +59,8 @@ describe('an update with a reboot', () => {
       { kind: 'marked-good' },
     );
     expect(kinds).toEqual([
-      ...['available', 'staged', 'ready', 'ready', 'rebooting', 'confirming', 'confirming', 'idle'],
+      ...['available', 'available', 'staged', 'staged', 'staged', 'ready', 'ready'],
+      ...['rebooting', 'confirming', 'confirming', 'idle'],
     ]);
     expect([state, effect]).toEqual([
       { kind: 'idle', failure: null, outcome: { target, mishap: null } },
@@ -87,9 +90,10 @@ describe('an update with a reboot', () => {
     const again = { ...offered, nowMs: Number.MAX_SAFE_INTEGER };
     expect(next(home.state, again).effect).toBeNull();
     const retried = { ...target, attempt: 2 };
-    expect(next(home.state, { ...again, target: retried }).effect).toBe('fill');
+    expect(next(home.state, { ...again, target: retried }).effect).toBe('await-prepare');
     const other = { ...target, to: '1.2.0' };
-    expect(next(home.state, { ...again, target: other }).effect).toBe('fill');
+    expect(next(home.state, { ...again, target: other }).effect).toBe('await-prepare');
+    expect(next(home.state, { ...again, insists: true }).effect).toBe('await-prepare');
   });
 
   it('knows that the boot loader tried the release in vain', () => {
@@ -101,7 +105,20 @@ describe('an update with a reboot', () => {
   });
 
   it('asks again when the flip did not take place, or was taken back', () => {
-    expect(follow(...STAGED, allowed, started({ bootId: 'boot-2' })).kinds.at(-1)).toBe('staged');
+    expect(follow(...VERIFIED, allowed, started({ bootId: 'boot-2' })).kinds.at(-1)).toBe('staged');
+  });
+
+  it('waits again when the system does not take the order to boot, and blames nobody', () => {
+    const { state, effect } = follow(...REBOOTING, { kind: 'reboot-refused' });
+    expect([state, effect]).toEqual([follow(...READY).state, null]);
+  });
+
+  it('goes on from where it waits when somebody wants it to', () => {
+    const effects = [[offered], STAGED, READY, REBOOTING].map(
+      (events) => follow(...events, { kind: 'continued' }).effect,
+    );
+    expect(effects).toEqual(['await-prepare', 'await-apply', 'await-reboot', 'await-reboot']);
+    expect(next(IDLE, { kind: 'continued' })).toEqual({ state: IDLE, effect: null });
   });
 
   it('gives up a release that the host does not boot although it is told to, three times', () => {
@@ -125,11 +142,31 @@ describe('an update with a reboot', () => {
 
 describe('an update without a reboot', () => {
   it('is on trial as soon as it is activated', () => {
-    const { state, effect } = follow(...STAGED, allowed, { kind: 'activated', needsReboot: false });
+    const { state, effect } = follow(...VERIFIED, allowed, {
+      ...{ kind: 'activated', needsReboot: false },
+    });
     expect([state.kind, effect]).toEqual(['confirming', 'check-health']);
     const sickened = next(state, { kind: 'unhealthy', mishap: sick });
     const home = next(sickened.state, { kind: 'deactivated', needsReboot: false, ...moment });
     expect(home).toMatchObject({ state: { kind: 'fallen-back', isBack: true }, effect: 'report' });
+  });
+});
+
+describe('a way back that somebody on the host asked for', () => {
+  it('keeps the host from the release that it left, until there is another or somebody insists', () => {
+    const back: Target = { ...byHand, from: '1.1.0', to: '1.0.0' };
+    const confirming: AgentState = { kind: 'confirming', target: back, failure: null, reboots: 0 };
+    const { state } = next(confirming, { kind: 'marked-good' });
+    const nowMs = Number.MAX_SAFE_INTEGER;
+    expect(next(state, { ...offered, nowMs }).effect).toBeNull();
+    expect(next(state, { ...offered, nowMs, insists: true }).effect).toBe('await-prepare');
+    const other = { ...target, to: '1.2.0' };
+    expect(next(state, { ...offered, nowMs, target: other }).effect).toBe('await-prepare');
+  });
+
+  it('is forgotten when the agent ends before it is activated', () => {
+    const { state } = follow({ ...offered, target: byHand }, started());
+    expect(state).toEqual(IDLE);
   });
 });
 
@@ -138,7 +175,7 @@ describe('an install that fails', () => {
     let state: AgentState = IDLE;
     const waits: (number | null)[] = [];
     for (let count = 1; count <= 12; count += 1) {
-      ({ state } = next(state, { kind: 'offered', target, nowMs: Number.MAX_SAFE_INTEGER }));
+      ({ state } = next(state, { ...offered, nowMs: Number.MAX_SAFE_INTEGER }));
       const failed = next(state, { kind: 'failed', mishap, nowMs: 0, random: 0.5 });
       expect(failed.effect).toBe('report');
       ({ state } = next(failed.state, { kind: 'reported' }));
@@ -159,8 +196,14 @@ describe('an install that fails', () => {
 /** What a host makes of an effect: everything works, but it is never well. */
 function answerOf(effect: Effect | null, facts: Facts): AgentEvent | null {
   switch (effect) {
+    case 'await-prepare':
+      return { kind: 'prepare-permitted' };
     case 'fill':
       return { kind: 'sealed' };
+    case 'await-apply':
+      return { kind: 'apply-permitted' };
+    case 'verify':
+      return { kind: 'verified' };
     case 'ask':
       return { kind: 'allowed', bootId: facts.bootId };
     case 'activate':
@@ -179,7 +222,9 @@ function answerOf(effect: Effect | null, facts: Facts): AgentEvent | null {
   }
 }
 
-const someTarget = fc.constantFrom(target, { ...target, to: '1.2.0' }, { ...target, attempt: 2 });
+const someTarget = fc.constantFrom<Target>(
+  ...[target, { ...target, to: '1.2.0' }, { ...target, attempt: 2 }, byHand],
+);
 const someMoment = {
   nowMs: fc.integer({ min: 0, max: 1e12 }),
   random: fc.double({ min: 0, max: 0.99, noNaN: true }),
@@ -192,9 +237,17 @@ const someFacts = fc.record({
 });
 const someEvent: fc.Arbitrary<AgentEvent> = fc.oneof(
   fc.record({ kind: fc.constant('started' as const), facts: someFacts, ...someMoment }),
-  fc.record({ kind: fc.constant('offered' as const), target: someTarget, nowMs: someMoment.nowMs }),
+  fc.record({
+    kind: fc.constant('offered' as const),
+    target: someTarget,
+    nowMs: someMoment.nowMs,
+    insists: fc.boolean(),
+  }),
   fc.constantFrom<AgentEvent>(
     ...[{ kind: 'sealed' } as const, allowed, { kind: 'reboot-permitted' } as const],
+    ...[{ kind: 'prepare-permitted' } as const, { kind: 'apply-permitted' } as const],
+    ...[{ kind: 'verified' } as const, { kind: 'continued' } as const],
+    ...[{ kind: 'reboot-refused' } as const],
     ...[{ kind: 'healthy' } as const, { kind: 'unhealthy', mishap: sick } as const],
     ...[{ kind: 'marked-good' } as const, { kind: 'cancelled' } as const],
     ...[{ kind: 'reported' } as const, { kind: 'activated', needsReboot } as const],
@@ -219,6 +272,7 @@ describe('whatever happens', () => {
           expect(stateSchema.safeParse(JSON.parse(JSON.stringify(after))).data).toEqual(after);
           if (effect === 'activate')
             expect([before.kind, event.kind]).toEqual(['staged', 'allowed']);
+          if (effect === 'ask') expect([before.kind, event.kind]).toEqual(['staged', 'verified']);
           if (effect === 'mark-good')
             expect([before.kind, event.kind]).toEqual(['confirming', 'healthy']);
           if (after.kind === 'staged' && before.kind === 'available')

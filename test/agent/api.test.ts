@@ -1,0 +1,215 @@
+import { once } from 'node:events';
+import { appendFile, link, stat } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer as createSocket } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from '@jest/globals';
+import { serveApi } from '../../agent/api/server.ts';
+import { runCycle } from '../../agent/cycle.ts';
+import { asOnlyAgent } from '../../agent/lock.ts';
+import { provision } from '../../agent/provision.ts';
+import { BootedSlots } from '../support/booted-slots.ts';
+import { hostWorld, sendTo, stay } from '../support/host-world.ts';
+
+/** A host that runs 1.0.0 and goes nowhere by itself, its agent's API, and 1.1.0 rolled out to everyone. */
+async function setup() {
+  const world = await hostWorld();
+  await appendFile(world.configFile, "[update]\nautomatic = 'check'\n");
+  await provision(await world.agent(), '1.0.0');
+  const rollout = await world.start('1.1.0');
+  world.answer = sendTo('1.1.0');
+  const machine = new BootedSlots((await world.agent()).slots);
+  const agent = { ...(await world.agent()), slots: machine.slots, system: machine };
+  const socket = join(world.folder, 'api.sock');
+  const api = await serveApi(agent, { socket, mode: 0o640 });
+  const call = async (method: string, path: string) => {
+    const sent = request({ socketPath: socket, method, path, agent: false });
+    sent.end();
+    const [response] = await once(sent, 'response');
+    const body = await text(response);
+    return { status: response.statusCode, body: body === '' ? null : JSON.parse(body) };
+  };
+  return {
+    ...{ world, rollout, machine, agent, socket, call },
+    /** As its clients do: asks again while another command is under way. */
+    status: async () => {
+      for (;;) {
+        const answer = await call('GET', '/updates/status');
+        if (answer.status !== 423) return answer.body;
+      }
+    },
+    act: async (name: string) => (await call('POST', `/actions/${name}`)).status,
+    async [Symbol.asyncDispose]() {
+      await api[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const image = (version: string) => ({ arch: 'x86_64', variant: 'aws-k8s-1.32', version });
+
+describe("Bottlerocket's update API", () => {
+  it('leads a host through an update as its orchestrators call it', async () => {
+    await using host = await setup();
+    const { machine, agent, call, act, status } = host;
+    expect((await call('GET', '/updates/status')).status).toBe(404);
+    expect((await call('GET', '/os')).body).toMatchObject({
+      ...{ variant_id: 'aws-k8s-1.32', version_id: '1.0.0', arch: 'x86_64' },
+    });
+    expect(await act('refresh-updates')).toBe(204);
+    expect(await status()).toEqual({
+      update_state: 'Available',
+      available_updates: ['1.1.0'],
+      chosen_update: image('1.1.0'),
+      active_partition: { image: image('1.0.0'), next_to_boot: true },
+      staging_partition: null,
+      most_recent_command: {
+        ...{ cmd_type: 'refresh', cmd_status: 'Success', exit_status: 0, stderr: '' },
+        timestamp: expect.stringMatching(/Z$/),
+      },
+    });
+    expect(await act('prepare-update')).toBe(204);
+    expect(await status()).toMatchObject({
+      ...{ update_state: 'Staged', most_recent_command: { cmd_type: 'prepare' } },
+      active_partition: { next_to_boot: true },
+      staging_partition: { image: image('1.1.0'), next_to_boot: false },
+    });
+    expect(await act('activate-update')).toBe(204);
+    expect(await status()).toMatchObject({
+      ...{ update_state: 'Ready', active_partition: { next_to_boot: false } },
+      staging_partition: { image: image('1.1.0'), next_to_boot: true },
+    });
+    expect(await act('reboot')).toBe(204);
+    expect(machine.reboots).toBe(1);
+    await machine.boot();
+    expect((await call('GET', '/updates/status')).status).toBe(404);
+    await runCycle(agent);
+    expect(await act('refresh-updates')).toBe(204);
+    expect(await status()).toMatchObject({
+      ...{ update_state: 'Idle', available_updates: [], chosen_update: null },
+      active_partition: { image: image('1.1.0'), next_to_boot: true },
+    });
+  });
+
+  it('takes an activation back', async () => {
+    await using host = await setup();
+    for (const name of ['refresh-updates', 'prepare-update', 'activate-update']) {
+      expect(await host.act(name)).toBe(204);
+      await host.status();
+    }
+    expect(await host.act('deactivate-update')).toBe(204);
+    expect(await host.status()).toMatchObject({
+      update_state: 'Staged',
+      most_recent_command: { cmd_type: 'deactivate', cmd_status: 'Success' },
+    });
+    await host.machine.boot();
+    expect(await host.world.activeVersion()).toBe('1.0.0');
+  });
+
+  it('refuses with 409 what a state does not allow, and changes nothing', async () => {
+    await using host = await setup();
+    const { act, status } = host;
+    for (const name of ['prepare-update', 'activate-update', 'deactivate-update'])
+      expect(await act(name)).toBe(409);
+    await act('refresh-updates');
+    await status();
+    for (const name of ['activate-update', 'deactivate-update']) expect(await act(name)).toBe(409);
+    expect(await status()).toMatchObject({ most_recent_command: { cmd_type: 'refresh' } });
+  });
+
+  it('answers 423 while somebody else is at work', async () => {
+    await using host = await setup();
+    await asOnlyAgent(host.agent.config.stateFolder, async () => {
+      expect(await host.act('refresh-updates')).toBe(423);
+      expect((await host.call('GET', '/updates/status')).status).toBe(423);
+      expect((await host.call('POST', '/v1/verbs/check')).status).toBe(423);
+    });
+    expect(await host.act('refresh-updates')).toBe(204);
+  });
+
+  it('keeps the state when an accepted command fails, and tells why', async () => {
+    await using host = await setup();
+    await host.act('refresh-updates');
+    await host.status();
+    host.world.tamper = (path) =>
+      path.endsWith('1.1.0-hash') ? { status: 200, body: 'hash of aws-k8s-1.32 9.9.9' } : null;
+    expect(await host.act('prepare-update')).toBe(204);
+    const { most_recent_command: recent } = await host.status();
+    expect(recent).toMatchObject({ cmd_type: 'prepare', cmd_status: 'Failed', exit_status: 1 });
+    expect(recent.stderr).toContain('agent/image');
+    expect(await host.world.activeVersion()).toBe('1.0.0');
+  });
+
+  it('boots the host whenever it is asked to', async () => {
+    await using host = await setup();
+    expect(await host.act('reboot')).toBe(204);
+    expect(host.machine.reboots).toBe(1);
+  });
+});
+
+describe("the agent's own API", () => {
+  it('tells status and reasons, and runs verbs to their end', async () => {
+    await using host = await setup();
+    const { call } = host;
+    expect((await call('GET', '/v1/status')).body).toMatchObject({
+      ...{ state: 'idle', active: '1.0.0', legalVerbs: ['check', 'rollback'] },
+    });
+    expect((await call('POST', '/v1/verbs/check')).body).toMatchObject({ state: 'available' });
+    expect((await call('POST', '/v1/verbs/prepare')).body).toMatchObject({ state: 'staged' });
+    expect((await call('GET', '/v1/why')).body).toMatchObject({ order: { to: '1.1.0' } });
+    await host.world.change('pause', host.rollout);
+    host.world.answer = () => stay('paused');
+    expect(await call('POST', '/v1/verbs/apply')).toMatchObject({
+      ...{ status: 409, body: { error: { code: 'agent/not-done', message: 'apply: paused' } } },
+    });
+    expect(await call('POST', '/v1/verbs/confirm')).toMatchObject({
+      status: 409,
+      body: {
+        error: {
+          code: 'agent/illegal-verb',
+          hints: ['these do: check, prepare, apply, cancel, rollback'],
+        },
+      },
+    });
+  });
+
+  it('has no other paths and methods', async () => {
+    await using host = await setup();
+    expect((await host.call('GET', '/')).status).toBe(404);
+    expect((await host.call('GET', '/v1/verbs/apply')).status).toBe(405);
+    expect((await host.call('POST', '/v1/verbs/format')).status).toBe(404);
+  });
+});
+
+describe('the socket', () => {
+  it('has the mode that decides who may use it', async () => {
+    await using host = await setup();
+    expect((await stat(host.socket)).mode & 0o777).toBe(0o640);
+  });
+
+  it('is not taken from who serves on it, and is from who was killed', async () => {
+    await using host = await setup();
+    const { socket } = host;
+    await expect(serveApi(host.agent, { socket, mode: 0o600 })).rejects.toMatchObject({
+      ...{ code: 'agent/config', message: `another process serves ${socket}` },
+    });
+    const stale = join(host.world.folder, 'stale.sock');
+    // Closed without an unlink, as the kernel leaves it of a process that was killed.
+    const dead = createSocket();
+    await once(dead.listen(stale), 'listening');
+    const copy = join(host.world.folder, 'copy.sock');
+    await link(stale, copy);
+    dead.close();
+    await using _ = await serveApi(host.agent, { socket: copy, mode: 0o600 });
+    expect((await stat(copy)).mode & 0o777).toBe(0o600);
+  });
+
+  it('is refused where it cannot be', async () => {
+    await using host = await setup();
+    const socket = join(host.world.folder, 'missing', 'api.sock');
+    await expect(serveApi(host.agent, { socket, mode: 0o600 })).rejects.toMatchObject({
+      code: 'agent/config',
+    });
+  });
+});
