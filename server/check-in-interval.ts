@@ -1,5 +1,5 @@
 import type { Decision } from '../core/decide.ts';
-import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
+import { quickHash } from './quick-hash.ts';
 
 export type CheckInPace = {
   /** How soon a host that was let through asks again. */
@@ -14,6 +14,9 @@ const LONGEST_SECONDS = 86_400;
 const SPREAD = 0.1;
 const RETRY_MIN_SECONDS = 5;
 const RETRY_SPREAD_SECONDS = 10;
+
+/** The places have nothing to do with seeds, or the hosts of a wave would come together. */
+const PHASE_SEED = 0x9e37_79b9;
 
 /** Between two polls of an idle host lie this many longest intervals, and at least what is left of one. */
 const PERIOD = 7 / 8;
@@ -45,7 +48,7 @@ export function nextCheckInSeconds(
 
 /** A host's place in the interval, from its id: hosts that declare one seed together still have places of their own. */
 export function phaseOf(hostId: string): number {
-  return seedOfHost(`phase\n${hostId}`) / SEED_COUNT;
+  return (quickHash(hostId, PHASE_SEED) >>> 0) / 2 ** 32;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { quickHash } from './quick-hash.ts';
+
 const WAYS = 4;
 /** Of an entry: the tag of its key, the digest of its text, and the second of the note. */
 const FIELDS = 3;
@@ -26,8 +28,8 @@ export class RecentlyNoted {
   /** Notes the text under the key; false if it was noted there, and last, not long ago. */
   note(key: string, text: string, at: Date): boolean {
     const second = this.#secondOf(at);
-    const tag = hash(key, TAG_SEED);
-    const digest = hash(text, tag);
+    const tag = quickHash(key, TAG_SEED);
+    const digest = quickHash(text, tag);
     const start = this.#startOf(key);
     let place = start;
     for (let way = start; way < start + WAYS * FIELDS; way += FIELDS) {
@@ -49,7 +51,7 @@ export class RecentlyNoted {
 
   /** The next note under the key is a new one. */
   forget(key: string): void {
-    const tag = hash(key, TAG_SEED);
+    const tag = quickHash(key, TAG_SEED);
     const start = this.#startOf(key);
     for (let way = start; way < start + WAYS * FIELDS; way += FIELDS) {
       if (this.#isOf(way, tag)) this.#entries.fill(0, way, way + FIELDS);
@@ -66,7 +68,7 @@ export class RecentlyNoted {
   }
 
   #startOf(key: string): number {
-    return ((hash(key, BUCKET_SEED) >>> 0) % this.#buckets) * WAYS * FIELDS;
+    return ((quickHash(key, BUCKET_SEED) >>> 0) % this.#buckets) * WAYS * FIELDS;
   }
 
   #secondOf(at: Date): number {
@@ -74,15 +76,4 @@ export class RecentlyNoted {
     this.#firstSecond ??= second;
     return Math.max(1, second - this.#firstSecond + SECONDS_BEFORE_FIRST);
   }
-}
-
-/** Thirty-two bits of a text: quick, and good enough against chance. */
-function hash(text: string, seed: number): number {
-  let bits = seed ^ text.length;
-  for (let at = 0; at < text.length; at += 1) {
-    bits = Math.imul(bits ^ text.charCodeAt(at), 0x5bd1_e995);
-    bits ^= bits >>> 15;
-  }
-  bits = Math.imul(bits ^ (bits >>> 13), 0x85eb_ca6b);
-  return bits ^ (bits >>> 16);
 }

@@ -8,6 +8,7 @@ import { RequestError } from './errors.ts';
 const JSON_TYPE = 'application/json';
 const MAX_DETAIL = 1000;
 const MAX_ISSUES = 5;
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Reads a JSON body of at most `limitBytes`, to be given to `parseBody`; refuses other media types and encodings. */
 export function jsonBody(limitBytes: number): readonly RequestHandler[] {
@@ -57,7 +58,7 @@ export function refuseOtherMedia(headers: IncomingHttpHeaders): void {
 
 function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return UTF_8.decode(bytes);
   } catch (cause) {
     throw new RequestError('request/encoding', 'the body must be UTF-8', { cause });
   }

@@ -1,10 +1,12 @@
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { OneWriterDialect } from './postgres-dialect.ts';
 import { translatePostgresError } from './postgres-errors.ts';
 import { makePool } from './postgres-pool.ts';
 import type { PoolLimits } from './postgres-pool.ts';
 import { targetOf } from './postgres-target.ts';
 import type { PostgresTarget } from './postgres-target.ts';
+import { inTransaction } from './sql-access.ts';
+import type { InTransaction } from './sql-access.ts';
 import { SqlState } from './sql-state.ts';
 import type { State } from './state.ts';
 import type { StateTables } from './state-tables.ts';
@@ -31,12 +33,19 @@ export async function openPostgres(
       source: target.source,
       translate: (error) => translatePostgresError(error, target.source),
       waitMs,
+      loosely,
     });
   } catch (error) {
     await db.destroy();
     throw error;
   }
 }
+
+const loosely: InTransaction = (db, work) =>
+  inTransaction(db, async (transaction) => {
+    await sql`set local synchronous_commit = off`.execute(transaction);
+    return work(transaction);
+  });
 
 /** The tables of a database that exists, with no limit of time. */
 export function openPostgresTables(url: string): StateTables {

@@ -11,7 +11,15 @@ export type SqlAccessOptions = {
   readonly source: string;
   readonly translate: TranslateError;
   readonly waitMs: number;
+  /** One transaction that does not wait for the disk: a power cut may undo it, but nothing that was committed before. */
+  readonly loosely: InTransaction;
 };
+
+/** Runs work in a transaction. */
+export type InTransaction = <T>(
+  db: Kysely<Tables>,
+  work: (transaction: Transaction<Tables>) => Promise<T>,
+) => Promise<T>;
 
 /** Failures that say nothing of the next try. */
 const PASSING: ReadonlySet<string> = new Set<StateErrorCode>(['state/busy', 'state/conflict']);
@@ -48,13 +56,26 @@ export class SqlAccess {
    * One transaction; `kind` says what it writes. Writers wait for each other here, so that they leave the connections of an
    * engine that has several to readers.
    */
-  async change<T>(
+  change<T>(kind: string, work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return this.#write(kind, inTransaction, work);
+  }
+
+  /** The same for what may be lost at a power cut. */
+  changeLoosely<T>(
     kind: string,
+    work: (transaction: Transaction<Tables>) => Promise<T>,
+  ): Promise<T> {
+    return this.#write(kind, this.#options.loosely, work);
+  }
+
+  async #write<T>(
+    kind: string,
+    transact: InTransaction,
     work: (transaction: Transaction<Tables>) => Promise<T>,
   ): Promise<T> {
     try {
       const result = await this.run((db) => {
-        const turn = this.#lastWriter.then(() => inTransaction(db, work));
+        const turn = this.#lastWriter.then(() => transact(db, work));
         this.#lastWriter = turn.catch(() => {});
         return turn;
       });

@@ -235,13 +235,14 @@ export class SqlState implements State {
     return this.#access.close();
   }
 
+  /** What hosts say again at their next poll. */
   async #inBatches<T>(
     kind: string,
     rows: readonly T[],
     write: (transaction: Transaction<Tables>, part: readonly T[]) => Promise<void>,
   ): Promise<void> {
     for (let start = 0; start < rows.length; start += BATCH_ROWS) {
-      await this.#access.change(kind, (transaction) =>
+      await this.#access.changeLoosely(kind, (transaction) =>
         write(transaction, rows.slice(start, start + BATCH_ROWS)),
       );
       await nextTurn();

@@ -1,8 +1,10 @@
 import { access, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { attempt } from './attempt.ts';
+import { inTransaction } from './sql-access.ts';
+import type { InTransaction } from './sql-access.ts';
 import { SqlState } from './sql-state.ts';
 import { NodeSqliteDialect } from './sqlite-dialect.ts';
 import { translateFileError, translateSqliteError } from './sqlite-errors.ts';
@@ -54,12 +56,24 @@ export async function stateOn(
       source,
       translate: (error) => translateSqliteError(error, source),
       waitMs,
+      loosely,
     });
   } catch (error) {
     if (database.isOpen) database.close();
     throw error;
   }
 }
+
+/** In WAL mode NORMAL syncs with the next commit that is FULL, or at a checkpoint. */
+const loosely: InTransaction = (db, work) =>
+  db.connection().execute(async (connection) => {
+    await sql`pragma synchronous = normal`.execute(connection);
+    try {
+      return await inTransaction(connection, work);
+    } finally {
+      await sql`pragma synchronous = full`.execute(connection);
+    }
+  });
 
 /** SQLite gives its `-wal` and `-shm` files the permissions of the database, so these are set before it looks. */
 async function makeFile(file: string, source: string): Promise<void> {

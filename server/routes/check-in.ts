@@ -68,8 +68,15 @@ async function answer(
   const { metrics, now, pace, load, random } = context;
   refuseUnknownPlatform(context, checkIn);
   if (checkIn.reports !== undefined) await keepReports(context, checkIn);
-  const seed = checkIn.host.seed ?? seedOfHost(checkIn.host.id);
-  const decision = await decideFor(context, checkIn, seed);
+  const { host, state } = checkIn;
+  const seed = host.seed ?? seedOfHost(host.id);
+  if (state === 'ready' || state === 'confirming') context.leases.heard(host);
+  const judged = judge(context, host, seed);
+  // Most hosts stay, and need not wait for anything.
+  const decision =
+    judged.decision.decision === 'stay'
+      ? judged.decision
+      : await withLease(context, host, { seed, judged });
   const at = now();
   remember(context, checkIn, seed, decision, at);
   const seconds = nextCheckInSeconds(decision, {
@@ -77,7 +84,7 @@ async function answer(
     now: at,
     load: load.factor,
     random: random(),
-    phase: phaseOf(checkIn.host.id),
+    phase: phaseOf(host.id),
   });
   const text = JSON.stringify(checkInAnswer(decision, seconds));
   response.writeHead(200, {
@@ -102,17 +109,26 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
   );
 }
 
-/** Decides anew if the plan changed while the database gave a lease: no host starts after a pause was acknowledged. */
-async function decideFor(
+type Judged = { readonly view: Context['fleet']['view']; readonly decision: Decision };
+
+function judge(
   { fleet, leases, now }: CheckInContext,
-  { host, state }: CheckIn,
+  host: CheckIn['host'],
   seed: number,
+): Judged {
+  const { view } = fleet;
+  const judgement = fleet.judgementFor(host, leases.countFor(host.id));
+  return { view, decision: decideAmong({ ...host, seed }, judgement, now()) };
+}
+
+/** Decides anew if the plan changed while the database gave a lease: no host starts after a pause was acknowledged. */
+async function withLease(
+  context: CheckInContext,
+  host: CheckIn['host'],
+  { seed, judged }: { readonly seed: number; readonly judged: Judged },
 ): Promise<Decision> {
-  if (state === 'ready' || state === 'confirming') leases.heard(host);
-  for (;;) {
-    const { view } = fleet;
-    const judgement = fleet.judgementFor(host, leases.countFor(host.id));
-    const decision = decideAmong({ ...host, seed }, judgement, now());
+  const { fleet, leases } = context;
+  for (let { view, decision } = judged; ; { view, decision } = judge(context, host, seed)) {
     if (decision.decision === 'stay') return decision;
     if (!(await leases.take(host))) return withoutLease(decision);
     if (fleet.view === view) return decision;

@@ -12,7 +12,7 @@ describe('POST /api/v1/check-in', () => {
     const { status, body } = await server.checkIn();
     expect([status, body]).toEqual([
       200,
-      { decision: 'stay', reason: 'up-to-date', nextCheckInSeconds: 417 },
+      { decision: 'stay', reason: 'up-to-date', nextCheckInSeconds: 701 },
     ]);
   });
 

@@ -279,3 +279,29 @@ describe('a full disk', () => {
     expect(await state.countsOf('r1')).toMatchObject({ updated: 1, failed: 1 });
   });
 });
+
+describe('what a power cut may take', () => {
+  it('is sightings of hosts, which do not wait for the disk, and never what follows them', async () => {
+    using database = new DatabaseSync(':memory:');
+    database.exec('pragma synchronous = full');
+    const asked: string[] = [];
+    const prepare = database.prepare.bind(database);
+    database.prepare = (text) => {
+      if (text.startsWith('pragma synchronous')) asked.push(text);
+      return prepare(text);
+    };
+    await using state = await stateOn(database, { source: 'sqlite::memory:', waitMs: 0 });
+    const isFull = () => ({ ...prepare('pragma synchronous').get() })['synchronous'] === 2;
+    await state.recordReports('h1', [report('1')], at(0));
+    expect([asked, isFull()]).toEqual([[], true]);
+    await state.touchHosts([host('h1')]);
+    expect(asked).toEqual(['pragma synchronous = normal', 'pragma synchronous = full']);
+    expect(isFull()).toBe(true);
+
+    const { page_count: pages } = { ...prepare('pragma page_count').get() };
+    database.exec(`pragma max_page_count = ${String(pages)}`);
+    const many = Array.from({ length: 2000 }, (_, index) => host(`another-host-${index}`));
+    await expect(state.touchHosts(many)).rejects.toMatchObject({ code: 'state/full' });
+    expect(isFull()).toBe(true);
+  });
+});
