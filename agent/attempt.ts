@@ -1,8 +1,8 @@
 import { ExpectedError } from '../core/errors.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError, retryAfterOf } from './errors.ts';
-import { GATES } from './gates.ts';
-import type { Gate } from './gates.ts';
+import { STEP_AWAITED } from './refusals.ts';
+import type { UpdateStep } from './refusals.ts';
 import { runHook } from './hooks.ts';
 import type { AfterHook } from './hooks.ts';
 import type { AgentState, Mishap, Outcome, Target } from './machine-state.ts';
@@ -15,7 +15,7 @@ import type { SealedSlot } from './slots/slots.ts';
 /** Who decides whether an attempt goes on, and where its release comes from. */
 export type Conduct = {
   /** Whether the host lets it go on now: null if so, else why not. */
-  readonly refusal: (gate: Gate, target: Target) => Promise<string | null>;
+  readonly refusal: (step: UpdateStep, target: Target) => Promise<string | null>;
   /**
    * Makes sure that signed documents let this host go there. What it returns brings the release into the inactive slot,
    * sealed and just read through, and says how many bytes came over the network.
@@ -95,7 +95,7 @@ async function perform(
     case 'await-prepare':
     case 'await-apply':
     case 'await-reboot':
-      return pass(GATES[effect], target, attempt);
+      return pass(STEP_AWAITED[effect], target, attempt);
     case 'fill':
       return fill(context, target, { attempt, done: { kind: 'sealed' } });
     case 'verify':
@@ -119,9 +119,13 @@ async function perform(
   }
 }
 
-async function pass(gate: Gate, target: Target, attempt: Attempt): Promise<AgentEvent | null> {
-  attempt.reason = await attempt.conduct.refusal(gate, target);
-  return attempt.reason === null ? { kind: `${gate}-permitted` } : null;
+async function pass(
+  step: UpdateStep,
+  target: Target,
+  attempt: Attempt,
+): Promise<AgentEvent | null> {
+  attempt.reason = await attempt.conduct.refusal(step, target);
+  return attempt.reason === null ? { kind: `${step}-permitted` } : null;
 }
 /** No slot is touched before all is verified. */
 async function fill(

@@ -1,7 +1,7 @@
 import type { Conduct } from './attempt.ts';
 import { fromRepository } from './bring.ts';
 import type { AgentContext } from './context.ts';
-import { refusalOf } from './gates.ts';
+import { refusalOf } from './refusals.ts';
 import { checkHealth } from './health.ts';
 import type { Target } from './machine-state.ts';
 import { ask } from './order.ts';
@@ -18,7 +18,7 @@ export function automatic(
 ): Conduct {
   const { config, signal } = context;
   return {
-    refusal: (gate, target) => refusalOf(context, gate, target),
+    refusal: (step, target) => refusalOf(context, step, target),
     verify: fromRepository(context, active, async () => repository ?? refresh(context)),
     ask: (target) => lastRefusal(context, active, target),
     checkHealth: async () =>

@@ -6,7 +6,7 @@ import { automatic } from './conduct.ts';
 import type { AgentContext } from './context.ts';
 import { deliver } from './deliver.ts';
 import { retryAfterOf } from './errors.ts';
-import { mayTry } from './failures.ts';
+import { mayGoOn } from './machine.ts';
 import { isByHand } from './machine-state.ts';
 import type { AgentState, Target } from './machine-state.ts';
 import { ask, checkInState } from './order.ts';
@@ -103,7 +103,7 @@ async function poll(
   }
   const target = targetOf(state, running.version, update);
   const nowMs = context.now().getTime();
-  if (!mayTry(state, target, nowMs)) {
+  if (!mayGoOn(state, target, nowMs)) {
     return { ...answered, ...fateOf(target), reason: 'backoff' };
   }
   const attempt = newAttempt(active, automatic(context, active, repository));

@@ -17,7 +17,7 @@ export function next(state: AgentState, event: AgentEvent): Step {
     case 'started':
       return afterStart(state, event);
     case 'offered':
-      return isOpen(state) && (event.insists || mayTry(state, event.target, event.nowMs))
+      return isOpen(state) && (event.insists || mayGoOn(state, event.target, event.nowMs))
         ? taken(state, event.target)
         : to(state);
     case 'continued':
@@ -82,9 +82,18 @@ function isBeforeBoot(state: AgentState): state is State<'available' | 'staged' 
   return state.kind === 'available' || state.kind === 'staged' || state.kind === 'ready';
 }
 
+/** Whether an order is followed that nobody insists on: it is under way, or what it leads to did not just fail here. */
+export function mayGoOn(state: AgentState, target: Target, nowMs: number): boolean {
+  return isUnderWay(state, target) || mayTry(state, target, nowMs);
+}
+
+function isUnderWay(state: AgentState, { id }: Target): boolean {
+  return isBeforeBoot(state) && state.target.id === id;
+}
+
 /** An attempt that is taken on again goes on where it was. */
 function taken(state: AgentState, target: Target): Step {
-  if (isBeforeBoot(state) && state.target.id === target.id) return continued(state);
+  if (isUnderWay(state, target)) return continued(state);
   return to({ kind: 'available', target, failure: state.failure, reboots: 0 }, 'await-prepare');
 }
 

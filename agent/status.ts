@@ -1,6 +1,6 @@
 import type { AgentContext } from './context.ts';
 import { AgentError } from './errors.ts';
-import { waitsFor } from './gates.ts';
+import { waitsFor } from './refusals.ts';
 import { legalVerbs } from './legal-verbs.ts';
 import type { Slots } from './slots/slots.ts';
 

@@ -8,11 +8,10 @@ import { automatic } from './conduct.ts';
 import type { AgentContext } from './context.ts';
 import { deliver } from './deliver.ts';
 import { AgentError } from './errors.ts';
-import { refusalByHand } from './gates.ts';
-import type { Gate } from './gates.ts';
+import { refusalByHand } from './refusals.ts';
+import type { UpdateStep } from './refusals.ts';
 import { legalVerbs } from './legal-verbs.ts';
 import type { Verb } from './legal-verbs.ts';
-import { mayTry } from './failures.ts';
 import type { AgentState, Mishap } from './machine-state.ts';
 import type { AgentEvent } from './machine-events.ts';
 import { ask, checkInState } from './order.ts';
@@ -49,8 +48,8 @@ const REACHED: Readonly<Record<Verb, readonly Kind[]>> = {
   rollback: ['ready', 'confirming', 'idle', 'fallen-back'],
 };
 
-/** What a verb opens; what lies behind is left to the host's policies. */
-const OPENED: Readonly<Record<Verb, readonly Gate[]>> = {
+/** The steps that a verb asks for. */
+const STEPS_OF: Readonly<Record<Verb, readonly UpdateStep[]>> = {
   check: [],
   prepare: ['prepare'],
   apply: ['apply'],
@@ -103,12 +102,12 @@ function requireLegal(verb: Verb, state: AgentState): void {
   });
 }
 
-/** What the agent does by itself, but for gates: those that are opened ask the host, the others are where it ends. */
-function byHand(context: AgentContext, active: SealedSlot, opened: readonly Gate[]): Conduct {
+/** What the agent does by itself, but for the steps: those that are asked for are refused by the host alone, the others are where it ends. */
+function byHand(context: AgentContext, active: SealedSlot, asked: readonly UpdateStep[]): Conduct {
   return {
     ...automatic(context, active, null),
-    refusal: async (gate, target) =>
-      opened.includes(gate) ? refusalByHand(context, gate, target) : `${gate} was not asked for`,
+    refusal: async (step, target) =>
+      asked.includes(step) ? refusalByHand(context, step, target) : `${step} was not asked for`,
   };
 }
 
@@ -120,7 +119,7 @@ async function check(
 ): Promise<VerbResult> {
   const order = await ask(context, { running: active.release, state: checkInState(state) });
   const { decision, reason, eligibleAt } = order;
-  const attempt = newAttempt(active, byHand(context, active, OPENED.check));
+  const attempt = newAttempt(active, byHand(context, active, STEPS_OF.check));
   const nowMs = context.now().getTime();
   let after = state;
   let why: string | null = reason;
@@ -128,7 +127,7 @@ async function check(
     const target = targetOf(state, active.release.version, decision);
     const first = { kind: 'offered', target, nowMs, insists } as const;
     after = await lead(context, state, { first, attempt });
-    why = mayTry(state, target, nowMs) || insists ? null : 'backoff';
+    why = after.kind === 'idle' || after.kind === 'fallen-back' ? 'backoff' : null;
   } else if (state.kind === 'available') {
     after = await lead(context, state, { first: { kind: 'cancelled' }, attempt });
   }
@@ -142,7 +141,7 @@ async function step(
   { state, active }: Settled,
   verb: Exclude<Verb, 'check'>,
 ): Promise<VerbResult> {
-  const conduct = byHand(context, active, OPENED[verb]);
+  const conduct = byHand(context, active, STEPS_OF[verb]);
   const isBack = verb === 'rollback' && state.kind !== 'confirming';
   const attempt = newAttempt(
     active,

@@ -8,8 +8,8 @@ import { fromRepository } from './bring.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError } from './errors.ts';
 import { mayTry, sentenceOf } from './failures.ts';
-import { visibleRefusal } from './gates.ts';
-import type { Gate } from './gates.ts';
+import { visibleRefusal } from './refusals.ts';
+import type { UpdateStep } from './refusals.ts';
 import { fetchRelease, spaceRefusal } from './install.ts';
 import type { AgentState, Target } from './machine-state.ts';
 import { ask, checkInState } from './order.ts';
@@ -31,7 +31,9 @@ export type AgentWhy = {
   /** What the signed manifest says by itself, rule by rule. */
   readonly manifest: Why;
   /** What on this host keeps it from the release that it is to go to, null where nothing does; empty if it is to stay. */
-  readonly host: Readonly<Partial<Record<'backoff' | 'barrier' | 'space' | Gate, string | null>>>;
+  readonly host: Readonly<
+    Partial<Record<'backoff' | 'barrier' | 'space' | UpdateStep, string | null>>
+  >;
 };
 
 /** Asks, and says what is between this host and its next release. Nothing is taken on, and no slot is touched. */

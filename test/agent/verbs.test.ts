@@ -122,6 +122,7 @@ describe('verbs', () => {
     expect(await once()).toMatchObject({ result: 'stayed', reason: 'backoff' });
     expect(await verb('check')).toMatchObject({ state: 'idle', reason: 'backoff' });
     expect(await verb('check', { insists: true })).toMatchObject({ state: 'available' });
+    expect(await once()).toMatchObject({ result: 'updated', bytesFetched: 0 });
   });
 
   it('rollback refuses where the inactive slot holds nothing older', async () => {
