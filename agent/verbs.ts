@@ -91,7 +91,7 @@ export async function runVerb(
     ...(verb === 'confirm' || verb === 'rollback' ? { checkHealth: async () => null } : {}),
   }));
   requireLegal(verb, settled.state);
-  return verb === 'check' ? check(context, settled, insists) : step(context, settled, verb);
+  return verb === 'check' ? check(context, settled, insists) : take(context, settled, verb);
 }
 
 function requireLegal(verb: Verb, state: AgentState): void {
@@ -136,7 +136,7 @@ async function check(
   return { ...resultOf('check', after, attempt), reason: why, eligibleAt };
 }
 
-async function step(
+async function take(
   context: AgentContext,
   { state, active }: Settled,
   verb: Exclude<Verb, 'check'>,
