@@ -4,7 +4,7 @@ import { asOnlyAgent } from '../lock.ts';
 import { runCycle } from '../cycle.ts';
 import type { CycleResult } from '../cycle.ts';
 import { ExpectedError } from '../../core/errors.ts';
-import { openContext } from './context.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 /** The cycle ended in a failure that its result tells about. */
@@ -13,9 +13,9 @@ class CycleFailed extends ExpectedError<'agent/cycle-failed'> {}
 export function agentOnceCommand(io: Io): Command {
   return new Command('once')
     .description('one poll cycle: ask, verify, install, activate, report')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText('after', '\nExample:\n  tidegate agent once --config /etc/tidegate/agent.toml')
+    .addHelpText('after', '\nExample:\n  tidegate agent once')
     .action((options: AgentOptions) => once(io, options));
 }
 
