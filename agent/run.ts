@@ -2,8 +2,8 @@ import { ExpectedError } from '../core/errors.ts';
 import type { AgentContext } from './context.ts';
 import { WAITING } from './backoff.ts';
 import type { Waiting } from './backoff.ts';
-import { runCycle } from './cycle.ts';
 import type { CycleResult } from './cycle.ts';
+import { runCountedCycle } from './counted-cycle.ts';
 
 const FIRST_BACKOFF_MS = 5000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
@@ -18,7 +18,7 @@ export async function runForever(
   while (!signal.aborted) {
     let waitMs: number;
     try {
-      const result = await runCycle(context);
+      const result = await runCountedCycle(context);
       failures = result.result === 'failed' ? failures + 1 : 0;
       waitMs = nextWaitMs(result, { failures, pollMs: config.pollMs }, random);
     } catch (error) {

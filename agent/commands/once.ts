@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
-import { runCycle } from '../cycle.ts';
 import type { CycleResult } from '../cycle.ts';
+import { runCountedCycle } from '../counted-cycle.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
@@ -21,7 +21,7 @@ export function agentOnceCommand(io: Io): Command {
 
 async function once(io: Io, options: AgentOptions): Promise<void> {
   const context = await openContext(io, options);
-  const result = await asOnlyAgent(context.config.stateFolder, () => runCycle(context));
+  const result = await asOnlyAgent(context.config.stateFolder, () => runCountedCycle(context));
   io.stdout.write(
     options.json === true ? `${JSON.stringify(result)}\n` : `${sentenceOf(result)}\n`,
   );
