@@ -6,11 +6,11 @@ const MAX_ERROR_LENGTH = 2000;
 
 /** Keeps the report of how an attempt ended until the server has it. Twice for one attempt is once. */
 export async function keepOutcome(
-  { config, reports, now, onEvent }: AgentContext,
+  { keepsReports, reports, now, onEvent }: AgentContext,
   { target, mishap }: Outcome,
 ): Promise<void> {
   // Without a server there is nobody to tell.
-  if (config.server === null) return;
+  if (!keepsReports) return;
   const { id, rolloutId, from, to, direction } = target;
   const success = direction === 'forward' ? 'updated' : 'rolled-back';
   const outcome = mishap === null ? success : 'failed';
