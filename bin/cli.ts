@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { KEY_SOURCES } from '../adapters/signing/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
 import { agentConfigShowCommand } from '../agent/commands/config-show.ts';
+import { agentDoctorCommand } from '../agent/commands/doctor.ts';
 import { agentOnceCommand } from '../agent/commands/once.ts';
 import { agentProvisionCommand } from '../agent/commands/provision.ts';
 import { agentRunCommand } from '../agent/commands/run.ts';
@@ -145,6 +146,7 @@ function buildProgram(io: Io): Command {
     agentRunCommand(io),
     agentStatusCommand(io),
     agentProvisionCommand(io),
+    agentDoctorCommand(io),
     groupOf('config', 'what the agent is told to do', [agentConfigShowCommand(io)]),
     groupOf('slots', 'the GPT slots of a disk, and what its boot loader does with them', [
       agentSlotsStatusCommand(io),
