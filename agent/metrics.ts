@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import type { AgentContext } from './context.ts';
 import type { Counters } from './counters.ts';
 import { AgentError } from './errors.ts';
+import { formatMetrics } from './exposition.ts';
+import type { Family, Sample } from './exposition.ts';
 import type { AgentState } from './machine-state.ts';
 import type { SealedSlot, Slots } from './slots/slots.ts';
 import { trustedExpiries } from './tuf/expiries.ts';
@@ -18,35 +20,12 @@ const STATES = {
 
 const PREFIX = 'tidegate_agent_';
 
-type Sample = {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-};
-
-type Family = {
-  readonly name: string;
-  readonly help: string;
-  readonly kind: 'gauge' | 'counter';
-  readonly samples: readonly Sample[];
-};
-
 /** The figures of this host in Prometheus' text format, for node_exporter's textfile collector. */
 export async function metricsText(
   context: Pick<AgentContext, 'config' | 'slots' | 'journal' | 'reports'>,
   counters: Counters,
 ): Promise<string> {
-  // Only hosts that write figures pay for it.
-  const { Counter, Gauge, Registry } = await import('prom-client');
-  const registry = new Registry();
-  for (const { name, help, kind, samples } of await familiesOf(context, counters)) {
-    const labelNames = [...new Set(samples.flatMap(({ labels }) => Object.keys(labels)))];
-    const options = { name: `${PREFIX}${name}`, help, labelNames, registers: [registry] };
-    const metric = kind === 'gauge' ? new Gauge(options) : new Counter(options);
-    // Without a sample there is nothing to say, not a zero.
-    if (samples.length === 0) registry.removeSingleMetric(options.name);
-    for (const { labels, value } of samples) metric.inc(labels, value);
-  }
-  return registry.metrics();
+  return formatMetrics(await familiesOf(context, counters));
 }
 
 async function familiesOf(
@@ -122,11 +101,11 @@ async function familiesOf(
 }
 
 function gauge(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name, help, kind: 'gauge', samples };
+  return { name: `${PREFIX}${name}`, help, kind: 'gauge', samples };
 }
 
 function counter(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name, help, kind: 'counter', samples };
+  return { name: `${PREFIX}${name}`, help, kind: 'counter', samples };
 }
 
 function single(value: number): Sample {

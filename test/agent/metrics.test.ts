@@ -45,10 +45,9 @@ describe('runCountedCycle', () => {
       `# HELP ${prefix}${name} ${help}`,
       `# TYPE ${prefix}${name} ${kind}`,
       ...samples.map((sample) => `${prefix}${name}${sample}`),
-      '',
     ];
     const platform = 'variant="aws-k8s-1.32",arch="x86_64"';
-    expect(text.split('\n')).toEqual([
+    expect(text.trimEnd().split('\n')).toEqual([
       ...family(
         ...(['release_info', 'gauge', 'Releases that the slots hold, sealed'] as const),
         `{slot="active",${platform},version="1.1.0"} 1`,
