@@ -101,9 +101,9 @@ export function shown(value: unknown): string {
   );
 }
 
-/** A URL with stars for its password; anything else as it is. */
-export function withoutPassword(value: string): string {
-  return value.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#@:]*):[^/?#]*@/i, '$1:***@');
+/** A text with stars for the passwords of URLs in it. */
+export function withoutPassword(text: string): string {
+  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^/?#@:\s]*):[^/?#\s]*@/gi, '$1:***@');
 }
 
 function nameOf(key: string): string {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ExpectedError } from '../../core/errors.ts';
+import { withoutPassword } from '../config-text.ts';
 import { loadConfig } from '../config.ts';
 import { agentContext } from '../context.ts';
 import { good, warning } from '../doctor/check.ts';
@@ -20,7 +21,10 @@ export function agentDoctorCommand(io: Io): Command {
     .option('--json', 'print the checks as one line of JSON')
     .addHelpText('after', '\nExample:\n  tidegate agent doctor')
     .action(async (options: AgentOptions) => {
-      const checks = await checksOf(io, options);
+      const checks = (await checksOf(io, options)).map((check) => ({
+        ...check,
+        message: withoutPassword(check.message),
+      }));
       io.stdout.write(options.json === true ? `${JSON.stringify(checks)}\n` : textOf(checks));
       const failed = checks.filter(({ status }) => status === 'failed');
       if (failed.length === 0) return;

@@ -52,6 +52,20 @@ describe('agent doctor', () => {
     expect(err).toBe('tidegate: error: 1 of 11 checks failed\n');
   });
 
+  it('keeps the password of a server to itself', async () => {
+    const { world, server } = await provisionedHost();
+    await using _ = world;
+    server.health = 502;
+    const text = await readFile(world.configFile, 'utf8');
+    await writeFile(world.configFile, text.replace('http://', 'http://host-1:secret@'));
+    for (const flags of [[], ['--json']]) {
+      const { exitCode, out, err } = await runDoctor(world, ...flags);
+      expect(exitCode).toBe(1);
+      expect(out).toContain('http://host-1:***@127.0.0.1');
+      expect(`${out}${err}`).not.toContain('secret');
+    }
+  });
+
   it('says that an agent is at work, and does not disturb it', async () => {
     const { world } = await provisionedHost();
     await using _ = world;
