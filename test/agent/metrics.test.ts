@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { runCountedCycle } from '../../agent/counted-cycle.ts';
 import { provision } from '../../agent/provision.ts';
+import { runForever } from '../../agent/run.ts';
 import { hostWorld, sendTo } from '../support/host-world.ts';
 
 /** A host on 1.0.0 that is to go to 1.1.0 and writes its figures. */
@@ -176,6 +177,26 @@ describe('runCountedCycle', () => {
     await writeFile(join(world.folder, 'state', 'counters.json'), 'torn');
     await cycle();
     expect((await samplesIn(file)).get('tidegate_agent_cycles_total{result="stayed"}')).toBe(1);
+  });
+
+  it('is what `agent run` does again and again', async () => {
+    const { world, file } = await setup();
+    await using _ = world;
+    const stop = new AbortController();
+    let cycles = 0;
+    await runForever(
+      { ...(await world.agent()), signal: stop.signal },
+      {
+        random: () => 0.5,
+        pause: async () => {
+          cycles += 1;
+          if (cycles === 3) stop.abort();
+        },
+      },
+    );
+    const samples = await samplesIn(file);
+    expect(samples.get('tidegate_agent_cycles_total{result="updated"}')).toBe(1);
+    expect(samples.get('tidegate_agent_cycles_total{result="stayed"}')).toBe(2);
   });
 
   it('does not count being told to stop', async () => {
