@@ -1,14 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
-import { parseDuration } from '../core/duration.ts';
 import { DEFAULT_TRIES } from '../core/gpt/signpost.ts';
 import { MOST_TRIES } from '../core/gpt/slot-bits.ts';
 import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
 import { isArch, isVariant } from '../core/tuf/names.ts';
-import { AgentError } from './errors.ts';
+import type { ConfigPlace } from './config-files.ts';
+import { settingsOf } from './config-settings.ts';
+import type { Setting } from './config-settings.ts';
+import { checked, durationAt, faultAt, pathAt, readConfigText } from './config-text.ts';
+import type { ConfigText } from './config-text.ts';
+import type { EventLogOptions } from './event-log.ts';
 import { lifeOf, lifeShape } from './life-config.ts';
 import type { LifeConfig } from './life-config.ts';
 import type { GptOptions } from './slots/gpt.ts';
@@ -59,7 +60,21 @@ const fileShape = z.strictObject({
   ]),
   ...lifeShape,
   poll: z.strictObject({ interval: z.string() }).default({ interval: '5 minutes' }),
+  metrics: z
+    .strictObject({
+      textfile: z.string().endsWith('.prom', 'must end in .prom, or nobody collects it').optional(),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      file: z.string().min(1).optional(),
+      'max-mib': z.int().min(1).max(10_000).default(10),
+      keep: z.int().min(1).max(100).default(3),
+    })
+    .prefault({}),
 });
+
+type FileShape = z.infer<typeof fileShape>;
 
 export type SlotsConfig =
   | { readonly kind: 'directory'; readonly folder: string }
@@ -84,23 +99,57 @@ export type AgentConfig = LifeConfig & {
   readonly targetsUrl: string;
   readonly slots: SlotsConfig;
   readonly pollMs: number;
+  /** Where figures for node_exporter are written after each cycle; null is nowhere. */
+  readonly metricsFile: string | null;
+  /** Where events are kept besides stderr; null is nowhere. */
+  readonly log: EventLogOptions | null;
 };
 
-/** Reads agent.toml; relative paths in it start at its folder. Throws `agent/config` naming the first wrong key. */
+/** The configuration with all that can be told about it. */
+export type LoadedConfig = {
+  readonly config: AgentConfig;
+  /** Every value in force. */
+  readonly settings: readonly Setting[];
+  /** The files that were read, and what lay among the drop-ins and is none. */
+  readonly files: readonly string[];
+  readonly ignored: readonly string[];
+};
+
+/** Reads FILE and FILE.d/*.toml. Throws `agent/config` naming the file, the line and the key of the first that is wrong. */
 export async function readConfig(path: string): Promise<AgentConfig> {
-  const folder = dirname(path);
-  const file = checked(path, await readToml(path));
-  const { host, server, repository, slots, poll } = file;
+  return (await loadConfig({ kind: 'file', path })).config;
+}
+
+/** As `readConfig`, from a file or from the standard places, with the origin of each value. */
+export async function loadConfig(place: ConfigPlace): Promise<LoadedConfig> {
+  const text = await readConfigText(place);
+  const file = checked(text, fileShape);
+  const config = configOf(text, file);
+  const { host, metadataUrl, targetsUrl } = config;
+  const settings = settingsOf(text, file, [
+    { path: ['host', 'seed'], value: host.seed, from: 'host.id' },
+    { path: ['repository', 'metadata-url'], value: metadataUrl, from: 'server.url' },
+    { path: ['repository', 'targets-url'], value: targetsUrl, from: 'server.url' },
+  ]);
+  return { config, settings, files: text.files, ignored: text.ignored };
+}
+
+function configOf(text: ConfigText, file: FileShape): AgentConfig {
+  const { host, server, repository, poll, metrics } = file;
   const metadataUrl = repository['metadata-url'];
   const targetsUrl = repository['targets-url'];
   if (server?.url === undefined && (metadataUrl === undefined || targetsUrl === undefined)) {
-    throw new AgentError(
-      'agent/config',
-      `${path}: without a server url, [repository] needs metadata-url and targets-url`,
+    throw faultAt(
+      text,
+      ['repository'],
+      'without a server url, [repository] needs metadata-url and targets-url',
     );
   }
-  const stateFolder = resolve(folder, file.state);
-  const serverUrl = server?.url === undefined ? null : folderUrl(server.url, folder);
+  const serverUrl =
+    server?.url === undefined ? null : folderUrl(text, ['server', 'url'], server.url);
+  const urlOf = (key: 'metadata-url' | 'targets-url', otherwise: string) =>
+    folderUrl(text, ['repository', key], repository[key] ?? otherwise);
+  const stateFolder = pathAt(text, ['state'], file.state);
   return {
     stateFolder,
     host: {
@@ -112,65 +161,39 @@ export async function readConfig(path: string): Promise<AgentConfig> {
       labels: host.labels ?? {},
     },
     server: serverUrl === null ? null : { url: serverUrl, fallback: server?.fallback ?? 'stay' },
-    trustAnchor: resolve(folder, repository.root),
-    metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
-    targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),
-    slots: slotsOf(slots, folder),
-    ...lifeOf(file, {
-      ...{ folder, stateFolder },
-      duration: (key, text) => duration(path, key, text),
-    }),
-    pollMs: duration(path, 'poll.interval', poll.interval),
+    trustAnchor: pathAt(text, ['repository', 'root'], repository.root),
+    metadataUrl: urlOf('metadata-url', `${serverUrl}repo/metadata/`),
+    targetsUrl: urlOf('targets-url', `${serverUrl}repo/targets/`),
+    slots: slotsOf(text, file.slots),
+    ...lifeOf(text, file, stateFolder),
+    pollMs: durationAt(text, ['poll', 'interval'], poll.interval),
+    metricsFile:
+      metrics.textfile === undefined
+        ? null
+        : pathAt(text, ['metrics', 'textfile'], metrics.textfile),
+    log: logOf(text, file.log),
   };
 }
 
-function slotsOf(slots: z.infer<typeof fileShape>['slots'], folder: string): SlotsConfig {
-  if (slots.kind === 'directory') return { kind: slots.kind, folder: resolve(folder, slots.path) };
-  const { kind, disk, active, tries, 'kernel-command-line': commandLine } = slots;
+function slotsOf(text: ConfigText, slots: FileShape['slots']): SlotsConfig {
+  const path = (key: string, value: string) => pathAt(text, ['slots', key], value);
+  if (slots.kind === 'directory') return { kind: slots.kind, folder: path('path', slots.path) };
+  const { kind, disk, active, tries } = slots;
   return {
-    ...{ kind, active, tries, disk: resolve(folder, disk) },
-    kernelCommandLine: resolve(folder, commandLine),
+    ...{ kind, active, tries, disk: path('disk', disk) },
+    kernelCommandLine: path('kernel-command-line', slots['kernel-command-line']),
   };
 }
 
-/** `file:` with a relative path is meant from the configuration's folder, too. */
-function folderUrl(text: string, folder: string): string {
-  const url = text.startsWith('file:')
-    ? pathToFileURL(resolve(folder, text.replace(/^file:(?:\/\/)?/, ''))).href
-    : text;
+function logOf(text: ConfigText, { file, keep, 'max-mib': mib }: FileShape['log']) {
+  if (file === undefined) return null;
+  return { file: pathAt(text, ['log', 'file'], file), maxBytes: mib * 1024 * 1024, keep };
+}
+
+/** Ends in `/`. `file:` with a relative path is meant like any other path. */
+function folderUrl(text: ConfigText, path: readonly string[], value: string): string {
+  const url = value.startsWith('file:')
+    ? pathToFileURL(pathAt(text, path, value.replace(/^file:(?:\/\/)?/, ''))).href
+    : value;
   return url.endsWith('/') ? url : `${url}/`;
-}
-
-async function readToml(path: string): Promise<unknown> {
-  try {
-    return parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    if (cause instanceof TomlError) {
-      const [reason = ''] = cause.message.split('\n');
-      throw new AgentError('agent/config', `${path}, line ${cause.line}: ${reason}`, { cause });
-    }
-    throw new AgentError('agent/config', `cannot read ${path}`, { cause });
-  }
-}
-
-function checked(path: string, value: unknown): z.infer<typeof fileShape> {
-  const result = fileShape.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const at = issue?.path.length === 0 ? '' : ` ${issue?.path.join('.') ?? ''}`;
-  const what =
-    issue?.code === 'unrecognized_keys' ? `unknown key ${issue.keys.join(', ')}` : issue?.message;
-  throw new AgentError('agent/config', `${path}:${at} ${what}`);
-}
-
-function duration(path: string, key: string, text: string): number {
-  try {
-    return Math.max(1000, parseDuration(text));
-  } catch (cause) {
-    throw new AgentError(
-      'agent/config',
-      `${path}: ${key} must be like '5 minutes', got '${text}'`,
-      { cause },
-    );
-  }
 }

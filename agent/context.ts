@@ -13,6 +13,8 @@ export type AgentContext = {
   readonly slots: Slots;
   readonly journal: Journal;
   readonly reports: ReportQueue;
+  /** Whether there is a server that is told how attempts end, now or when it can be reached again. */
+  readonly keepsReports: boolean;
   readonly system: System;
   readonly now: () => Date;
   /** 0 <= n < 1. */
@@ -31,6 +33,7 @@ export function agentContext(
     slots: openSlots(config),
     journal: new Journal(config.stateFolder),
     reports: new ReportQueue(config.stateFolder),
+    keepsReports: config.server !== null,
     system: linuxSystem(config.reboot.command),
     random: Math.random,
     ...rest,

@@ -18,14 +18,14 @@ const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
  * Replaces a file in one step: afterwards, even after a power loss, it is the old one or the whole new one. Folders above it
  * are made. One writer at a time per file. Throws `agent/full`, `agent/disk`.
  */
-export function writeDurable(path: string, bytes: Uint8Array): Promise<void> {
+export function writeDurable(path: string, bytes: Uint8Array, mode = 0o600): Promise<void> {
   return onDisk(`writing ${path}`, async () => {
     const folder = dirname(path);
     await ensureFolder(folder, new Set());
     // One fixed name, so that what a killed writer left is overwritten by the next.
     const temporary = `${path}.tmp`;
     try {
-      await writeSynced(temporary, bytes);
+      await writeSynced(temporary, bytes, mode);
       await rename(temporary, path);
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
@@ -70,9 +70,11 @@ export async function onDisk<T>(what: string, action: () => Promise<T>): Promise
   }
 }
 
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, 'w', 0o600);
+async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const handle = await open(path, 'w', mode);
   try {
+    // Neither the umask nor a file that was left behind decides who may read it.
+    await handle.chmod(mode);
     await handle.writeFile(bytes);
     await handle.sync();
   } finally {

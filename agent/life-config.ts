@@ -1,7 +1,9 @@
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { MaintenanceWindow } from '../core/fleet/rules.ts';
 import { windowSchema } from '../core/fleet/schema.ts';
+import { durationAt, pathAt } from './config-text.ts';
+import type { ConfigText } from './config-text.ts';
 import type { HookName } from './hooks.ts';
 import type { Program } from './programs.ts';
 
@@ -86,35 +88,36 @@ export type LifeConfig = {
 
 const lifeSchema = z.object(lifeShape);
 
-/** `duration` reads the value of a key as milliseconds; relative paths start at `folder`. */
+/** What those tables mean. Throws `agent/config` for durations that are none. */
 export function lifeOf(
+  text: ConfigText,
   { update, hooks, health, api, reboot }: z.infer<typeof lifeSchema>,
-  {
-    folder,
-    stateFolder,
-    duration,
-  }: {
-    readonly folder: string;
-    readonly stateFolder: string;
-    readonly duration: (key: string, text: string) => number;
-  },
+  stateFolder: string,
 ): LifeConfig {
   const { inhibitors, ...policy } = update;
   const { timeout, ...programs } = hooks;
-  const { timeout: healthTimeout, unit, folder: healthFolder, command, confirm } = health;
   return {
     update: policy,
-    inhibitorFolder: resolve(folder, inhibitors ?? resolve(stateFolder, 'inhibitors')),
-    hooks: { programs, timeoutMs: duration('hooks.timeout', timeout) },
+    inhibitorFolder:
+      inhibitors === undefined
+        ? join(stateFolder, 'inhibitors')
+        : pathAt(text, ['update', 'inhibitors'], inhibitors),
+    hooks: { programs, timeoutMs: durationAt(text, ['hooks', 'timeout'], timeout) },
     health: {
-      ...{ unit: unit ?? null, command: command ?? null, confirm },
-      folder: healthFolder === undefined ? null : resolve(folder, healthFolder),
-      timeoutMs: duration('health.timeout', healthTimeout),
+      unit: health.unit ?? null,
+      folder:
+        health.folder === undefined ? null : pathAt(text, ['health', 'folder'], health.folder),
+      command: health.command ?? null,
+      timeoutMs: durationAt(text, ['health', 'timeout'], health.timeout),
+      confirm: health.confirm,
     },
     api:
       api === undefined
         ? null
-        : { socket: resolve(folder, api.socket), mode: Number.parseInt(api.mode, 8) },
+        : {
+            socket: pathAt(text, ['api', 'socket'], api.socket),
+            mode: Number.parseInt(api.mode, 8),
+          },
     reboot,
   };
 }

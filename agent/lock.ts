@@ -2,6 +2,7 @@ import { mkdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFileLock } from '../adapters/storage/file-lock.ts';
 import { StorageError } from '../adapters/storage/storage.ts';
+import { onDisk } from './durable.ts';
 import { AgentError } from './errors.ts';
 
 /**
@@ -27,9 +28,11 @@ async function locked<T>(
   name: string,
   { work, patienceMs }: { readonly work: () => Promise<T>; readonly patienceMs: number },
 ): Promise<T> {
-  await mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const file = join(stateFolder, name);
-  await emptyIfDamaged(file);
+  await onDisk(`preparing ${file}`, async () => {
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    await emptyIfDamaged(file);
+  });
   // What the work itself throws is no failure of the lock.
   let isHeld = false;
   try {

@@ -6,12 +6,12 @@ const MAX_ERROR_LENGTH = 2000;
 
 /** Keeps the report of how an attempt ended until the server has it. Twice for one attempt is once. */
 export async function keepOutcome(
-  { config, reports, now, onEvent }: AgentContext,
+  { keepsReports, reports, now, onEvent }: AgentContext,
   { target, mishap }: Outcome,
 ): Promise<void> {
   const { id, rolloutId, from, to, direction } = target;
   // Without a server there is nobody to tell, and none knows of what was done by hand.
-  if (config.server === null || rolloutId === null) return;
+  if (!keepsReports || rolloutId === null) return;
   const success = direction === 'forward' ? 'updated' : 'rolled-back';
   const outcome = mishap === null ? success : 'failed';
   const dropped = await reports.add({

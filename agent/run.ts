@@ -2,8 +2,8 @@ import { ExpectedError } from '../core/errors.ts';
 import type { AgentContext } from './context.ts';
 import { WAITING } from './backoff.ts';
 import type { Waiting } from './backoff.ts';
-import { runCycle } from './cycle.ts';
 import type { CycleResult } from './cycle.ts';
+import { runCountedCycle } from './counted-cycle.ts';
 import { asOnlyAgent } from './lock.ts';
 
 /** A verb by hand may be at work. */
@@ -23,7 +23,7 @@ export async function runForever(
     try {
       const result = await asOnlyAgent(
         config.stateFolder,
-        () => runCycle(context),
+        () => runCountedCycle(context),
         LOCK_PATIENCE_MS,
       );
       failures = result.result === 'failed' ? failures + 1 : 0;

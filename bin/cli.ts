@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { KEY_SOURCES } from '../adapters/signing/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
+import { agentConfigShowCommand } from '../agent/commands/config-show.ts';
+import { agentDoctorCommand } from '../agent/commands/doctor.ts';
 import {
   agentInhibitAddCommand,
   agentInhibitListCommand,
@@ -159,6 +161,8 @@ function buildProgram(io: Io): Command {
       agentInhibitRemoveCommand(io),
       agentInhibitListCommand(io),
     ]),
+    agentDoctorCommand(io),
+    groupOf('config', 'what the agent is told to do', [agentConfigShowCommand(io)]),
     groupOf('slots', 'the GPT slots of a disk, and what its boot loader does with them', [
       agentSlotsStatusCommand(io),
       agentSlotsMarkGoodCommand(io),

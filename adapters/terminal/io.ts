@@ -17,6 +17,8 @@ export type Io = {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths of arguments are resolved against this folder. */
   readonly cwd: string;
+  /** The folder under which the standard places of the system lie, if not `/`. */
+  readonly root?: string | undefined;
   readonly now: () => Date;
   /** Aborted when the person or the system asks the process to stop. */
   readonly signal: AbortSignal;

@@ -1,17 +1,50 @@
 import { resolve } from 'node:path';
+import { Option } from 'commander';
 import { pino } from 'pino';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { readConfig } from '../config.ts';
+import type { ConfigPlace } from '../config-files.ts';
+import { loadConfig } from '../config.ts';
 import { agentContext } from '../context.ts';
 import type { AgentContext } from '../context.ts';
+import { EventLog } from '../event-log.ts';
 
 /** Options that every agent command has. */
-export type AgentOptions = { readonly config: string; readonly json?: boolean };
+export type AgentOptions = { readonly config?: string; readonly json?: boolean };
 
-/** What a command works with; events go to stderr, one JSON object a line. */
+/** `--config` of every agent command. */
+export function configOption(): Option {
+  return new Option(
+    '--config <file>',
+    'this file and <file>.d/*.toml alone (default: agent.toml of /usr/lib, /etc and /run/tidegate)',
+  );
+}
+
+/** Where the configuration of a command is. */
+export function configPlace(
+  { cwd, root = '/' }: Pick<Io, 'cwd' | 'root'>,
+  { config }: Pick<AgentOptions, 'config'>,
+): ConfigPlace {
+  return config === undefined
+    ? { kind: 'standard', root }
+    : { kind: 'file', path: resolve(cwd, config) };
+}
+
+/** What a command works with; events go to stderr, one JSON object a line, and to the event log if there is one. */
 export async function openContext(io: Io, options: AgentOptions): Promise<AgentContext> {
-  const config = await readConfig(resolve(io.cwd, options.config));
-  const log = pino({ base: { host: config.host.id } }, { write: (line) => io.stderr.write(line) });
+  const { config, ignored } = await loadConfig(configPlace(io, options));
+  const eventLog = config.log === null ? null : new EventLog(config.log, io.stderr);
+  const log = pino(
+    { base: { host: config.host.id } },
+    {
+      write: (line) => {
+        io.stderr.write(line);
+        eventLog?.write(line);
+      },
+    },
+  );
+  ignored.forEach((file) => {
+    log.warn({ file }, 'config-file-ignored');
+  });
   return agentContext(config, {
     now: io.now,
     signal: io.signal,

@@ -15,7 +15,7 @@ export async function openGptContext(io: Io, options: AgentOptions): Promise<Gpt
   if (slots instanceof GptSlots) return { context, slots };
   throw new AgentError(
     'agent/config',
-    `${options.config}: slots.kind must be gpt for this command, got ${context.config.slots.kind}`,
+    `slots.kind must be gpt for this command, got ${context.config.slots.kind}`,
   );
 }
 

@@ -5,7 +5,7 @@ import { formatInstant } from '../../core/instant.ts';
 import { AgentError } from '../errors.ts';
 import { inhibit, INHIBITED, inhibitorsOf, uninhibit } from '../inhibitors.ts';
 import type { Inhibited } from '../inhibitors.ts';
-import { openContext } from './context.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 type AddOptions = AgentOptions & {
@@ -70,7 +70,7 @@ export function agentInhibitListCommand(io: Io): Command {
 function commandOf(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON');
 }
 

@@ -1,11 +1,15 @@
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
-import { runCycle } from '../cycle.ts';
 import type { CycleResult } from '../cycle.ts';
+import { runCountedCycle } from '../counted-cycle.ts';
 import { ExpectedError } from '../../core/errors.ts';
-import { openContext } from './context.ts';
+import { offline } from '../offline.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
+
+type Options = AgentOptions & { readonly from?: string };
 
 /** The cycle ended in a failure that its result tells about. */
 class CycleFailed extends ExpectedError<'agent/cycle-failed'> {}
@@ -13,15 +17,24 @@ class CycleFailed extends ExpectedError<'agent/cycle-failed'> {}
 export function agentOnceCommand(io: Io): Command {
   return new Command('once')
     .description('one poll cycle: ask, verify, install, activate, report')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
+    .option(
+      '--from <folder>',
+      'take everything from a folder that `tidegate repo mirror` made; no server is asked',
+    )
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText('after', '\nExample:\n  tidegate agent once --config /etc/tidegate/agent.toml')
-    .action((options: AgentOptions) => once(io, options));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  tidegate agent once\n  tidegate agent once --from /media/usb/repo',
+    )
+    .action((options: Options) => once(io, options));
 }
 
-async function once(io: Io, options: AgentOptions): Promise<void> {
-  const context = await openContext(io, options);
-  const result = await asOnlyAgent(context.config.stateFolder, () => runCycle(context));
+async function once(io: Io, options: Options): Promise<void> {
+  const online = await openContext(io, options);
+  const { from } = options;
+  const context = from === undefined ? online : await offline(online, resolve(io.cwd, from));
+  const result = await asOnlyAgent(context.config.stateFolder, () => runCountedCycle(context));
   io.stdout.write(
     options.json === true ? `${JSON.stringify(result)}\n` : `${sentenceOf(result)}\n`,
   );

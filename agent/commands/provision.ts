@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { provision } from '../provision.ts';
-import { openContext } from './context.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 type Options = AgentOptions & { readonly version?: string };
@@ -10,16 +10,13 @@ type Options = AgentOptions & { readonly version?: string };
 export function agentProvisionCommand(io: Io): Command {
   return new Command('provision')
     .description('install the first release on an empty host')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option(
       '--version <version>',
       'which (default: the newest that everyone gets, else the oldest)',
     )
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent provision --config /etc/tidegate/agent.toml',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent provision')
     .action(async (options: Options) => {
       const context = await openContext(io, options);
       const done = await asOnlyAgent(context.config.stateFolder, () =>

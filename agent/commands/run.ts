@@ -3,14 +3,14 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { serveApi } from '../api/server.ts';
 import { asOnlyDaemon } from '../lock.ts';
 import { runForever } from '../run.ts';
-import { openContext } from './context.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 export function agentRunCommand(io: Io): Command {
   return new Command('run')
     .description('poll cycles until a signal ends it; events go to stderr as JSON lines')
-    .requiredOption('--config <file>', 'agent.toml')
-    .addHelpText('after', '\nExample:\n  tidegate agent run --config /etc/tidegate/agent.toml')
+    .addOption(configOption())
+    .addHelpText('after', '\nExample:\n  tidegate agent run')
     .action(async (options: AgentOptions) => {
       const context = await openContext(io, options);
       const { api, stateFolder } = context.config;

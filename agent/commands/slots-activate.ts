@@ -1,18 +1,16 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { flip } from '../flip.ts';
+import { configOption } from './context.ts';
 import type { AgentOptions } from './context.ts';
 import { changeSlots } from './gpt-context.ts';
 
 export function agentSlotsActivateCommand(io: Io): Command {
   return new Command('activate')
     .description('boot the inactive slot next, after it was compared with its signed document')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent slots activate --config /etc/tidegate/agent.toml',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent slots activate')
     .action((options: AgentOptions) =>
       changeSlots(io, options, {
         work: ({ slots }) => flip(slots, (version) => slots.activate(version)),

@@ -1,17 +1,15 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { configOption } from './context.ts';
 import type { AgentOptions } from './context.ts';
 import { changeSlots } from './gpt-context.ts';
 
 export function agentSlotsCancelCommand(io: Io): Command {
   return new Command('cancel')
     .description('boot the running slot again, and not the inactive one')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent slots cancel --config /etc/tidegate/agent.toml',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent slots cancel')
     .action((options: AgentOptions) =>
       changeSlots(io, options, {
         work: async ({ slots }) => {

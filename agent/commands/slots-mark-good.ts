@@ -1,17 +1,15 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
+import { configOption } from './context.ts';
 import type { AgentOptions } from './context.ts';
 import { changeSlots } from './gpt-context.ts';
 
 export function agentSlotsMarkGoodCommand(io: Io): Command {
   return new Command('mark-good')
     .description('the running slot was found good: it boots from now on without tries')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent slots mark-good --config /etc/tidegate/agent.toml',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent slots mark-good')
     .action((options: AgentOptions) =>
       changeSlots(io, options, {
         work: async ({ slots }) => {

@@ -1,18 +1,16 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { flip } from '../flip.ts';
+import { configOption } from './context.ts';
 import type { AgentOptions } from './context.ts';
 import { changeSlots } from './gpt-context.ts';
 
 export function agentSlotsRollbackCommand(io: Io): Command {
   return new Command('rollback')
     .description('boot the other release again, if it would boot and the running one permits it')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent slots rollback --config /etc/tidegate/agent.toml',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent slots rollback')
     .action((options: AgentOptions) =>
       changeSlots(io, options, {
         work: ({ slots }) => flip(slots, () => slots.rollback()),

@@ -4,18 +4,16 @@ import { PART_NAMES } from '../../core/gpt/sets.ts';
 import { nextToBoot, willBoot } from '../../core/gpt/slot-bits.ts';
 import type { Side } from '../../core/gpt/slot-bits.ts';
 import type { GptStatus } from '../slots/gpt.ts';
+import { configOption } from './context.ts';
 import type { AgentOptions } from './context.ts';
 import { openGptContext } from './gpt-context.ts';
 
 export function agentSlotsStatusCommand(io: Io): Command {
   return new Command('status')
     .description('both slots of the disk, which of them runs, and which boots next')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent slots status --config /etc/tidegate/agent.toml --json',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent slots status --json')
     .action(async (options: AgentOptions) => {
       const { slots } = await openGptContext(io, options);
       const report = reportOf(await slots.status());

@@ -3,18 +3,15 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { sentenceOf } from '../failures.ts';
 import { statusOf } from '../status.ts';
 import type { AgentStatus } from '../status.ts';
-import { openContext } from './context.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 export function agentStatusCommand(io: Io): Command {
   return new Command('status')
     .description('where the agent stands, what lies in the slots, and why nothing happens')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent status --config /etc/tidegate/agent.toml --json',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent status --json')
     .action(async (options: AgentOptions) => {
       const status = await statusOf(await openContext(io, options));
       io.stdout.write(options.json === true ? `${JSON.stringify(status)}\n` : textOf(status));

@@ -4,7 +4,7 @@ import type { Verb } from '../legal-verbs.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { runVerb } from '../verbs.ts';
 import type { VerbResult } from '../verbs.ts';
-import { openContext } from './context.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 /** Somebody may be looking at the status at this very moment. */
@@ -26,7 +26,7 @@ const DESCRIPTIONS: Readonly<Record<Verb, string>> = {
 export function agentVerbCommand(io: Io, verb: Verb): Command {
   const command = new Command(verb)
     .description(DESCRIPTIONS[verb])
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',

@@ -4,13 +4,13 @@ import { whyLines } from '../../adapters/terminal/why-lines.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { why } from '../why.ts';
 import type { AgentWhy } from '../why.ts';
-import { openContext } from './context.ts';
+import { configOption, openContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 export function agentWhyCommand(io: Io): Command {
   return new Command('why')
     .description('everything between this host and its next release, and what holds it')
-    .requiredOption('--config <file>', 'agent.toml')
+    .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
     .addHelpText('after', '\nExample:\n  tidegate agent why --config /etc/tidegate/agent.toml')
     .action(async (options: AgentOptions) => {

@@ -38,6 +38,8 @@ describe('readConfig', () => {
       inhibitorFolder: join(folder, 'state', 'inhibitors'),
       reboot: { policy: 'manual', command: ['systemctl', 'reboot'] },
       pollMs: 300_000,
+      metricsFile: null,
+      log: null,
     });
   });
 
@@ -66,6 +68,16 @@ describe('readConfig', () => {
     });
   });
 
+  it('reads where figures and events go', async () => {
+    const outputs =
+      "[metrics]\ntextfile = 'm/tidegate.prom'\n[log]\nfile = 'e.jsonl'\nmax-mib = 2\n";
+    const { folder, read } = await configOf(HOST, REPOSITORY, SLOTS, SERVER, outputs);
+    await expect(read()).resolves.toMatchObject({
+      metricsFile: join(folder, 'm/tidegate.prom'),
+      log: { file: join(folder, 'e.jsonl'), maxBytes: 2 * 1024 * 1024, keep: 3 },
+    });
+  });
+
   it.each([
     ...[
       { key: 'tries', value: '0' },
@@ -74,43 +86,118 @@ describe('readConfig', () => {
     ].map(({ key, value }) => ({
       case: `${key} = ${value}`,
       parts: [HOST, REPOSITORY, SERVER, `[slots]\nkind = 'gpt'\ndisk = 'd'\n${key} = ${value}\n`],
+      line: 13,
       names: `slots.${key}`,
     })),
     {
       case: 'an unknown table',
       parts: [HOST, REPOSITORY, SLOTS, SERVER, '[colour]\n'],
-      names: 'colour',
+      line: 13,
+      names: 'unknown key colour',
     },
-    { case: 'an unknown key', parts: [HOST, 'sed = 7\n', REPOSITORY, SLOTS, SERVER], names: 'sed' },
+    {
+      case: 'an unknown key',
+      parts: [HOST, 'sed = 7\n', REPOSITORY, SLOTS, SERVER],
+      line: 6,
+      names: 'unknown key host.sed',
+    },
+    {
+      case: 'an unknown key with dots in it',
+      parts: [HOST, '"a.b" = 7\n', REPOSITORY, SLOTS, SERVER],
+      line: 6,
+      names: 'unknown key host."a.b"',
+    },
+    {
+      case: 'a key that only a prototype has',
+      parts: [HOST, '__proto__ = 7\n', REPOSITORY, SLOTS, SERVER],
+      line: 6,
+      names: 'unknown key host.__proto__',
+    },
     {
       case: 'a seed of 2048',
       parts: [HOST, 'seed = 2048\n', REPOSITORY, SLOTS, SERVER],
-      names: 'host.seed',
+      line: 6,
+      names: 'host.seed: too big: expected number to be <=2047, got 2048',
     },
-    { case: 'a missing table', parts: [HOST, REPOSITORY, SERVER], names: 'slots' },
-    { case: 'no way to the repository', parts: [HOST, REPOSITORY, SLOTS], names: 'metadata-url' },
+    {
+      case: 'a seed that is a text',
+      parts: [HOST, "seed = '7'\n", REPOSITORY, SLOTS, SERVER],
+      line: 6,
+      names: 'host.seed: expected number, got "7"',
+    },
+    {
+      case: 'a label that is no text',
+      parts: [HOST, 'labels = { rack = 7 }\n', REPOSITORY, SLOTS, SERVER],
+      line: 6,
+      names: 'host.labels.rack: expected string, got 7',
+    },
+    {
+      case: 'a part of a list',
+      parts: [HOST, REPOSITORY, SLOTS, SERVER, "[health]\ncommand = [\n  'a',\n  7,\n]\n"],
+      line: 16,
+      names: 'health.command[1]: expected string, got 7',
+    },
+    {
+      case: 'a missing table',
+      parts: [HOST, REPOSITORY, SERVER],
+      line: null,
+      names: 'slots is missing',
+    },
+    {
+      case: 'a missing key',
+      parts: [HOST, REPOSITORY, SERVER, "[slots]\nkind = 'directory'\n"],
+      line: 10,
+      names: 'slots.path is missing',
+    },
+    {
+      case: 'no way to the repository',
+      parts: [HOST, REPOSITORY, SLOTS],
+      line: 6,
+      names: 'metadata-url',
+    },
     {
       case: 'a server over ftp',
       parts: [HOST, REPOSITORY, SLOTS, "[server]\nurl = 'ftp://h'\n"],
+      line: 12,
       names: 'server.url',
+    },
+    {
+      case: 'a server with a password, which is not told,',
+      parts: [HOST, REPOSITORY, SLOTS, "[server]\nurl = 'ftp://u:secret@h'\n"],
+      line: 12,
+      names: 'got "ftp://u:***@h"',
     },
     {
       case: 'another kind of slot',
       parts: [HOST, REPOSITORY, SERVER, "[slots]\nkind = 'tape'\npath = 's'\n"],
+      line: 11,
       names: 'slots.kind',
     },
     {
       case: 'an interval without a unit',
       parts: [HOST, REPOSITORY, SLOTS, SERVER, "[poll]\ninterval = '5'\n"],
-      names: 'poll.interval',
+      line: 14,
+      names: 'poll.interval must be like \'5 minutes\', got "5"',
     },
-    { case: 'what is no TOML', parts: ['[host\n'], names: 'line 2' },
-  ])('refuses $case, naming it and the file', async ({ parts, names }) => {
+    {
+      case: 'a file of figures that nobody collects',
+      parts: [HOST, REPOSITORY, SLOTS, SERVER, "[metrics]\ntextfile = 'a.txt'\n"],
+      line: 14,
+      names: 'metrics.textfile: must end in .prom, or nobody collects it, got "a.txt"',
+    },
+    { case: 'what is no TOML', parts: ['[host\n'], line: 2, names: 'unterminated' },
+    {
+      case: 'a key that stands twice',
+      parts: [HOST, "id = 'b'\n"],
+      line: 6,
+      names: 'multiple times',
+    },
+  ])('refuses $case, naming the file, the line and the key', async ({ parts, line, names }) => {
     const { file, read } = await configOf(...parts);
     const error = await read().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'agent/config' });
+    expect(String(error)).toContain(line === null ? `${file}: ` : `${file}, line ${line}: `);
     expect(String(error)).toContain(names);
-    expect(String(error)).toContain(file);
   });
 
   it('refuses a file that is not there', async () => {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { asOnlyAgent } from '../../agent/lock.ts';
 
@@ -44,6 +44,21 @@ describe('asOnlyAgent', () => {
     await once(holder, 'close');
     expect(second).toMatchObject({ code });
     await asOnlyAgent(at, async () => {});
+  });
+
+  it.each([
+    { case: 'a folder', name: 'lock', made: (path: string) => mkdir(path) },
+    {
+      case: 'below a file',
+      name: 'below/lock',
+      made: (path: string) => writeFile(dirname(path), ''),
+    },
+  ])('says that the disk is wrong where the lock would be $case', async ({ name, made }) => {
+    const path = join(await folder(), name);
+    await made(path);
+    await expect(asOnlyAgent(dirname(path), async () => {})).rejects.toMatchObject({
+      code: 'agent/disk',
+    });
   });
 
   it('is not kept away by what lies in the file', async () => {

@@ -27,6 +27,7 @@ async function setup() {
       stderr: { write: (more: string) => (err += more) },
       env: {},
       cwd: world.folder,
+      root: world.folder,
       now: () => world.now,
       signal: new AbortController().signal,
     });
@@ -167,8 +168,11 @@ describe('agent slots', () => {
     }
   });
 
-  it('is called wrongly without a configuration', async () => {
+  it('says where it looked for a configuration, if there is none', async () => {
     await using test = await setup();
-    expect(await test.run('slots', 'status')).toMatchObject({ exitCode: 2 });
+    expect(await test.run('slots', 'status')).toMatchObject({
+      exitCode: 1,
+      err: expect.stringContaining(join(test.world.folder, 'etc/tidegate/agent.toml')),
+    });
   });
 });
