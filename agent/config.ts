@@ -10,6 +10,7 @@ import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
 import { isArch, isVariant } from '../core/tuf/names.ts';
 import { AgentError } from './errors.ts';
 import type { Program } from './programs.ts';
+import type { SlotsProgram } from './slots/command-program.ts';
 import type { GptOptions } from './slots/gpt.ts';
 
 /** As a check-in may say it: without control characters. */
@@ -55,6 +56,11 @@ const fileShape = z.strictObject({
       'kernel-command-line': z.string().min(1).default('/proc/cmdline'),
       tries: z.int().min(1).max(MOST_TRIES).default(DEFAULT_TRIES),
     }),
+    z.strictObject({
+      kind: z.literal('command'),
+      program: z.tuple([z.string().min(1)], z.string()),
+      timeout: z.string().default('5 minutes'),
+    }),
   ]),
   health: z
     .strictObject({
@@ -73,7 +79,8 @@ const fileShape = z.strictObject({
 
 export type SlotsConfig =
   | { readonly kind: 'directory'; readonly folder: string }
-  | ({ readonly kind: 'gpt' } & Omit<GptOptions, 'stateFolder'>);
+  | ({ readonly kind: 'gpt' } & Omit<GptOptions, 'stateFolder'>)
+  | ({ readonly kind: 'command' } & SlotsProgram);
 
 export type AgentConfig = {
   /** Absolute path of the agent's own durable folder. */
@@ -128,7 +135,7 @@ export async function readConfig(path: string): Promise<AgentConfig> {
     trustAnchor: resolve(folder, repository.root),
     metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
     targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),
-    slots: slotsOf(slots, folder),
+    slots: slotsOf(path, slots),
     health: {
       command: health.command ?? null,
       timeoutMs: duration(path, 'health.timeout', health.timeout),
@@ -138,8 +145,18 @@ export async function readConfig(path: string): Promise<AgentConfig> {
   };
 }
 
-function slotsOf(slots: z.infer<typeof fileShape>['slots'], folder: string): SlotsConfig {
+function slotsOf(path: string, slots: z.infer<typeof fileShape>['slots']): SlotsConfig {
+  const folder = dirname(path);
   if (slots.kind === 'directory') return { kind: slots.kind, folder: resolve(folder, slots.path) };
+  if (slots.kind === 'command') {
+    const [file, ...args] = slots.program;
+    return {
+      kind: slots.kind,
+      // A bare name is looked up on PATH.
+      program: [file.includes('/') ? resolve(folder, file) : file, ...args],
+      timeoutMs: duration(path, 'slots.timeout', slots.timeout),
+    };
+  }
   const { kind, disk, active, tries, 'kernel-command-line': commandLine } = slots;
   return {
     ...{ kind, active, tries, disk: resolve(folder, disk) },
