@@ -18,10 +18,10 @@
 set -eu
 LC_ALL=C
 export LC_ALL
-case $1 in
-/*) . "$1" ;;
-*) . "./$1" ;;
-esac
+config=$1
+case $config in */*) ;; *) config=./$config ;; esac
+# shellcheck source=systemd-boot.conf
+. "$config"
 
 protocol=tidegate.slots/1
 entries=$boot/loader/entries
@@ -50,8 +50,10 @@ unforeseen() {
 }
 
 free_bytes() {
-  set -- $(stat -f -c '%a %S' "$boot")
-  echo $(($1 * $2))
+  stat -f -c '%a %S' "$boot" | {
+    read -r blocks block_size
+    echo $((blocks * block_size))
+  }
 }
 
 # Makes files and the names in folders durable.
@@ -74,7 +76,8 @@ rename() {
 
 # get KEY: `value` is what the request says of it; a request that does not have the key gives nonsense.
 get() {
-  value=${request#*\"$1\":}
+  key=\"$1\":
+  value=${request#*"$key"}
   value=${value%%[,\}]*}
   value=${value#\"}
   value=${value%\"}
@@ -210,7 +213,9 @@ state() {
 
 # One operation that changes slots at a time, also if an agent was killed and its program was not.
 alone() {
-  mkdir -p "$boot/tidegate/a" "$boot/tidegate/b" "$entries"
+  for made in "$boot/loader" "$entries" "$boot/tidegate" "$boot/tidegate/a" "$boot/tidegate/b"; do
+    [ -d "$made" ] || mkdir "$made" 2>/dev/null || [ -d "$made" ]
+  done
   durable "$boot" "$boot/tidegate" "$boot/loader"
   exec 9>>"$boot/tidegate/lock"
   flock 9
@@ -279,7 +284,9 @@ seal() {
 # One rename makes the entry of the slot the chosen one: it has the highest version.
 activate() {
   [ -f "$folder/seal" ] || [ "$slot" = "$(running)" ] || refuse slots "slot $slot is not sealed"
-  if [ "$trial" = true ]; then wanted=$entries/tidegate-$slot+$tries.conf; else wanted=$entries/tidegate-$slot.conf; fi
+  counter=
+  if [ "$trial" = true ]; then counter=+$tries; fi
+  wanted=$entries/tidegate-$slot$counter.conf
   choose a b
   if [ -n "$chosen" ] && [ "$(slot_of "$chosen")" = "$slot" ] && ! is_bad "$chosen"; then
     rename "$chosen" "$wanted"

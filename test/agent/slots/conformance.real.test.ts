@@ -1,11 +1,8 @@
-import { chmod, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { CHECK_NAMES, checkConformance } from '../../../agent/slots/conformance/run.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { install } from './install.ts';
 import { sampleRelease } from './releases.ts';
-import { SYSTEMD_BOOT_EXAMPLE, systemdBootHost } from './systemd-boot-host.ts';
+import { changedExample, systemdBootHost } from './systemd-boot-host.ts';
 
 const TIMEOUT_MS = 20_000;
 
@@ -134,8 +131,8 @@ const FAULTS: readonly Fault[] = [
   },
   {
     fault: 'puts every slot on trial',
-    line: 'if [ "$trial" = true ]; then wanted=',
-    instead: 'if true; then wanted=',
+    line: 'if [ "$trial" = true ]; then counter=',
+    instead: 'if true; then counter=',
     check: 'activates',
   },
   {
@@ -210,23 +207,16 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** A host that runs 1.0.0 from slot A, driven by a copy of the good program in which one line is another. */
+/** A host that runs 1.0.0 from slot A, and a program for it: the good one, or a copy in which one text is another. */
 async function hostWith({ line, instead }: Pick<Fault, 'line' | 'instead'>) {
   const stack = new AsyncDisposableStack();
-  const folder = stack.use(await temporaryFolder());
-  const script = join(folder.path, 'slots.sh');
-  const good = await readFile(SYSTEMD_BOOT_EXAMPLE, 'utf8');
-  await writeFile(script, good);
-  await chmod(script, 0o755);
-  const host = stack.use(await systemdBootHost({ script }));
+  const host = stack.use(await systemdBootHost());
   await install(host.slots(), sampleRelease('1.0.0'));
   expect(await host.boot()).toBe('a');
-  expect(good.split(line)).toHaveLength(2);
-  await writeFile(
-    script,
-    good.replace(line, () => instead),
-  );
-  return { host, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const { script } = stack.use(await changedExample(line, instead));
+  const [, ...args] = host.program;
+  const program = [script, ...args] as const;
+  return { host, program, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 async function resultsOf(
@@ -241,7 +231,7 @@ async function resultsOf(
 describe('checkConformance', () => {
   it.each(CHECK_NAMES)('finds nothing in a program that does its duties: %s', async (check) => {
     await using test = await hostWith({ line: '#!/bin/sh\n', instead: '#!/bin/sh\n' });
-    expect(await resultsOf(test.host.program, { only: [check] })).toEqual([
+    expect(await resultsOf(test.program, { only: [check] })).toEqual([
       { name: check, duty: expect.any(String), result: 'passed', why: null },
     ]);
     const { active, inactive, nextToBoot } = await test.host.slots().read();
@@ -269,7 +259,7 @@ describe('checkConformance', () => {
     await using test = await hostWith({ line, instead });
     // The last check sees what the others did to the running slot.
     const only = check === 'leaves-the-running-slot-alone' ? ['keeps-images', check] : [check];
-    const results = await resultsOf(test.host.program, {
+    const results = await resultsOf(test.program, {
       only,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });

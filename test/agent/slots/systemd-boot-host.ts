@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandSlots } from '../../../agent/slots/command.ts';
 import type { SlotName } from '../../../agent/slots/command-protocol.ts';
@@ -73,6 +73,24 @@ export async function systemdBootHost({
         : at('devices', `${image}-${slot}`),
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** A copy of the example program in which something else stands in the place of one text. */
+export async function changedExample(
+  line: string,
+  instead: string,
+): Promise<AsyncDisposable & { readonly script: string }> {
+  const { path, [Symbol.asyncDispose]: dispose } = await temporaryFolder(IN_MEMORY);
+  const script = join(path, 'slots.sh');
+  const good = await readFile(SYSTEMD_BOOT_EXAMPLE, 'utf8');
+  const count = good.split(line).length - 1;
+  if (count !== 1) throw new Error(`the example has ${JSON.stringify(line)} ${count} times`);
+  await writeFile(
+    script,
+    good.replace(line, () => instead),
+  );
+  await chmod(script, 0o755);
+  return { script, [Symbol.asyncDispose]: dispose };
 }
 
 type Entry = { readonly name: string; readonly left: number | null; readonly version: number };
