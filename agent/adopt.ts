@@ -1,15 +1,16 @@
 import type { AgentContext } from './context.ts';
 import { fetchRelease } from './install.ts';
 import { refresh } from './refresh.ts';
+import type { CommandSlots } from './slots/command.ts';
 import type { GptSlots } from './slots/gpt.ts';
 
 /**
- * After the state was lost: fetches the signed document of a version, compares the running partitions with it and remembers
- * it as what runs. Throws `agent/image` if they are something else.
+ * After the state was lost: fetches the signed document of a version, compares the running slot with it and remembers
+ * it as what runs. Throws `agent/image` if it is something else.
  */
 export async function adopt(
   context: AgentContext,
-  slots: GptSlots,
+  slots: GptSlots | CommandSlots,
   version: string,
 ): Promise<void> {
   const repository = await refresh(context);

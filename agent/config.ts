@@ -12,6 +12,7 @@ import type { ConfigText } from './config-text.ts';
 import type { EventLogOptions } from './event-log.ts';
 import { lifeOf, lifeShape } from './life-config.ts';
 import type { LifeConfig } from './life-config.ts';
+import type { SlotsProgram } from './slots/command-program.ts';
 import type { GptOptions } from './slots/gpt.ts';
 
 /** As a check-in may say it: without control characters. */
@@ -57,6 +58,11 @@ const fileShape = z.strictObject({
       'kernel-command-line': z.string().min(1).default('/proc/cmdline'),
       tries: z.int().min(1).max(MOST_TRIES).default(DEFAULT_TRIES),
     }),
+    z.strictObject({
+      kind: z.literal('command'),
+      program: z.tuple([z.string().min(1)], z.string()),
+      timeout: z.string().default('5 minutes'),
+    }),
   ]),
   ...lifeShape,
   poll: z.strictObject({ interval: z.string() }).default({ interval: '5 minutes' }),
@@ -78,7 +84,8 @@ type FileShape = z.infer<typeof fileShape>;
 
 export type SlotsConfig =
   | { readonly kind: 'directory'; readonly folder: string }
-  | ({ readonly kind: 'gpt' } & Omit<GptOptions, 'stateFolder'>);
+  | ({ readonly kind: 'gpt' } & Omit<GptOptions, 'stateFolder'>)
+  | ({ readonly kind: 'command' } & SlotsProgram);
 
 export type AgentConfig = LifeConfig & {
   /** Absolute path of the agent's own durable folder. */
@@ -178,6 +185,15 @@ function configOf(text: ConfigText, file: FileShape): AgentConfig {
 function slotsOf(text: ConfigText, slots: FileShape['slots']): SlotsConfig {
   const path = (key: string, value: string) => pathAt(text, ['slots', key], value);
   if (slots.kind === 'directory') return { kind: slots.kind, folder: path('path', slots.path) };
+  if (slots.kind === 'command') {
+    const [file, ...args] = slots.program;
+    return {
+      kind: slots.kind,
+      // A bare name is looked up on PATH.
+      program: [file.includes('/') ? path('program', file) : file, ...args],
+      timeoutMs: durationAt(text, ['slots', 'timeout'], slots.timeout),
+    };
+  }
   const { kind, disk, active, tries } = slots;
   return {
     ...{ kind, active, tries, disk: path('disk', disk) },

@@ -1,6 +1,7 @@
 import type { AgentConfig } from './config.ts';
 import { Journal } from './journal.ts';
 import { ReportQueue } from './reports.ts';
+import { CommandSlots } from './slots/command.ts';
 import { directorySlots } from './slots/directory.ts';
 import { GptSlots } from './slots/gpt.ts';
 import type { Slots } from './slots/slots.ts';
@@ -46,5 +47,7 @@ function openSlots({ slots, stateFolder }: AgentConfig): Slots {
       return directorySlots(slots.folder);
     case 'gpt':
       return new GptSlots({ ...slots, stateFolder });
+    case 'command':
+      return new CommandSlots(slots);
   }
 }

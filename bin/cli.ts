@@ -14,6 +14,7 @@ import { agentRunCommand } from '../agent/commands/run.ts';
 import { agentSlotsActivateCommand } from '../agent/commands/slots-activate.ts';
 import { agentSlotsAdoptCommand } from '../agent/commands/slots-adopt.ts';
 import { agentSlotsCancelCommand } from '../agent/commands/slots-cancel.ts';
+import { agentSlotsConformanceCommand } from '../agent/commands/slots-conformance.ts';
 import { agentSlotsMarkGoodCommand } from '../agent/commands/slots-mark-good.ts';
 import { agentSlotsRollbackCommand } from '../agent/commands/slots-rollback.ts';
 import { agentSlotsStatusCommand } from '../agent/commands/slots-status.ts';
@@ -163,13 +164,14 @@ function buildProgram(io: Io): Command {
     ]),
     agentDoctorCommand(io),
     groupOf('config', 'what the agent is told to do', [agentConfigShowCommand(io)]),
-    groupOf('slots', 'the GPT slots of a disk, and what its boot loader does with them', [
+    groupOf('slots', 'the slots of a host, and what its boot loader does with them', [
       agentSlotsStatusCommand(io),
       agentSlotsMarkGoodCommand(io),
       agentSlotsActivateCommand(io),
       agentSlotsCancelCommand(io),
       agentSlotsRollbackCommand(io),
       agentSlotsAdoptCommand(io),
+      agentSlotsConformanceCommand(io),
     ]),
   ]);
   group(program, 'bottlerocket', 'what unmodified Bottlerocket hosts do', [

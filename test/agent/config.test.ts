@@ -78,7 +78,35 @@ describe('readConfig', () => {
     });
   });
 
+  it('reads a program that drives slots: a path starts at the folder of the file, a name does not', async () => {
+    const start = "[slots]\nkind = 'command'\nprogram = ";
+    const path = await configOf(HOST, REPOSITORY, SERVER, `${start}['./slots.sh', './conf']\n`);
+    expect((await path.read()).slots).toEqual({
+      ...{ kind: 'command', program: [join(path.folder, 'slots.sh'), './conf'] },
+      timeoutMs: 300_000,
+    });
+    const more = "timeout = '30 seconds'\n";
+    const name = await configOf(HOST, REPOSITORY, SERVER, `${start}['slots']\n`, more);
+    expect((await name.read()).slots).toMatchObject({ program: ['slots'], timeoutMs: 30_000 });
+  });
+
   it.each([
+    ...[
+      { key: 'program', value: '[]' },
+      { key: 'program', value: "''" },
+      { key: 'program', value: "['']" },
+      { key: 'timeout', value: "'soon'" },
+      { key: 'disk', value: "'d'" },
+    ].map(({ key, value }) => ({
+      case: `${key} = ${value} of a program that drives slots`,
+      parts: [
+        ...[HOST, REPOSITORY, SERVER, "[slots]\nkind = 'command'\n"],
+        ...(key === 'program' ? [] : ["program = ['p']\n"]),
+        `${key} = ${value}\n`,
+      ],
+      line: key === 'program' ? 12 : 13,
+      names: key === 'disk' ? 'unknown key slots.disk' : `slots.${key}`,
+    })),
     ...[
       { key: 'tries', value: '0' },
       { key: 'tries', value: '16' },

@@ -1,0 +1,386 @@
+#!/bin/sh
+# Slots for `tidegate agent` on a host that systemd-boot boots, with its boot counting: speaks tidegate.slots/1, which
+# docs/slots.md describes. Needs a POSIX shell, coreutils and util-linux.
+#
+#   [slots]
+#   kind = 'command'
+#   program = ['/usr/lib/tidegate/systemd-boot.sh', '/etc/tidegate/systemd-boot.conf']
+#
+# loader/loader.conf must say `default tidegate-*`: systemd-boot then takes the entry with the highest version of those that
+# have tries left or need none. systemd-bless-boot.service must be masked, because the agent says when a boot was good.
+#
+#   loader/entries/tidegate-a.conf          slot a, found good
+#   loader/entries/tidegate-b+2-1.conf      slot b on trial: booted once, two tries left
+#   loader/entries/tidegate-b+2-1.conf.off  the same, taken back: systemd-boot does not see it
+#   tidegate/b/boot.efi                     image `boot`, a unified kernel image
+#   tidegate/b/root.size                    how many bytes of the partition root-b are image `root`
+#   tidegate/b/seal                         the seal, last of all
+set -eu
+LC_ALL=C
+export LC_ALL
+config=$1
+case $config in */*) ;; *) config=./$config ;; esac
+# shellcheck source=systemd-boot.conf
+. "$config"
+
+protocol=tidegate.slots/1
+entries=$boot/loader/entries
+margin=1048576
+answered=no
+
+result() {
+  answered=yes
+  printf '{"protocol":"%s","result":%s}\n' "$protocol" "$1"
+}
+
+refuse() {
+  answered=yes
+  printf '{"protocol":"%s","error":{"code":"%s","message":"%s"}}\n' "$protocol" "$1" "$2"
+  exit 1
+}
+
+# Whatever ends the script before it has answered failed at its work; the reason is on stderr.
+unforeseen() {
+  if [ "$answered" = no ]; then
+    if [ "$(free_bytes)" -lt "$margin" ]; then
+      refuse full "there is no room left on $boot"
+    fi
+    refuse disk 'a step failed, see stderr'
+  fi
+}
+
+free_bytes() {
+  stat -f -c '%a %S' "$boot" | {
+    read -r blocks block_size
+    echo $((blocks * block_size))
+  }
+}
+
+# Makes files and the names in folders durable.
+durable() {
+  sync "$@"
+}
+
+# put PATH: replaces a file with stdin in one step.
+put() {
+  cat >"$1.tmp"
+  durable "$1.tmp"
+  rename "$1.tmp" "$1"
+}
+
+# rename OLD NEW, in one folder
+rename() {
+  [ "$1" = "$2" ] || mv -T "$1" "$2"
+  durable "${2%/*}"
+}
+
+# get KEY: `value` is what the request says of it; a request that does not have the key gives nonsense.
+get() {
+  key=\"$1\":
+  value=${request#*"$key"}
+  value=${value%%[,\}]*}
+  value=${value#\"}
+  value=${value%\"}
+}
+
+get_number() {
+  get "$1"
+  case $value in
+  '' | *[!0-9]* | 0?* | ????????????????*) refuse slots "$1 must be a whole number" ;;
+  esac
+}
+
+get_slot() {
+  get slot
+  slot=$value
+  case $slot in
+  a) other=b ;;
+  b) other=a ;;
+  *) refuse slots 'slot must be a or b' ;;
+  esac
+  folder=$boot/tidegate/$slot
+}
+
+get_image() {
+  get image
+  image=$value
+  case $image in
+  '' | [!a-z]* | *[!a-z0-9_]*) refuse slots 'image must be the name of an image' ;;
+  boot) place=$folder/boot.efi ;;
+  *) place=$devices/$image-$slot ;;
+  esac
+}
+
+# must_be KEYS: the request has these keys and no others, in this order.
+must_be() {
+  [ "$request" = "{\"protocol\":\"$protocol\",\"operation\":\"$operation\"$1}" ] ||
+    refuse slots "the request is not one of $operation"
+}
+
+# The slot that systemd-boot says it booted; nothing on a host that it did not boot from either.
+running() {
+  variable=$efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
+  [ -f "$variable" ] || return 0
+  # Four bytes of attributes, then UTF-16.
+  case $(tail -c +5 "$variable" | tr -d '\0') in
+  tidegate-a | tidegate-a[+.]*) echo a ;;
+  tidegate-b | tidegate-b[+.]*) echo b ;;
+  esac
+}
+
+version_of() {
+  sed -n 's/^version //p' "$1"
+}
+
+# choose SLOT...: `chosen` is the entry of these slots that systemd-boot takes, empty if they have none.
+choose() {
+  chosen=
+  for name in "$@"; do
+    for entry in "$entries/tidegate-$name.conf" "$entries/tidegate-$name+"*.conf; do
+      [ -f "$entry" ] || continue
+      version=$(version_of "$entry")
+      is_bad "$entry" && bad=1 || bad=0
+      if [ -z "$chosen" ] || [ "$bad" -lt "$chosen_bad" ] ||
+        { [ "$bad" -eq "$chosen_bad" ] && [ "$version" -gt "$chosen_version" ]; }; then
+        chosen=$entry
+        chosen_bad=$bad
+        chosen_version=$version
+      fi
+    done
+  done
+}
+
+is_bad() {
+  case $1 in
+  *+0.conf | *+0-*.conf) return 0 ;;
+  *) return 1 ;;
+  esac
+}
+
+# slot_of ENTRY
+slot_of() {
+  name=${1##*/tidegate-}
+  printf %.1s "$name"
+}
+
+size_of_device() {
+  if [ -b "$1" ]; then blockdev --getsize64 "$1"; else stat -L -c %s "$1"; fi
+}
+
+quoted_or_null() {
+  if [ -n "$1" ]; then printf '"%s"' "$1"; else printf null; fi
+}
+
+# The state of one slot, as JSON.
+state_of() {
+  images=
+  for file in "$boot/tidegate/$1/"*.size; do
+    [ -f "$file" ] || continue
+    read -r size <"$file" || continue
+    name=${file##*/}
+    images="$images,\"${name%.size}\":$size"
+  done
+  room=$((free - margin))
+  if [ -f "$boot/tidegate/$1/boot.efi" ]; then
+    room=$((room + $(stat -c %s "$boot/tidegate/$1/boot.efi")))
+  fi
+  [ "$room" -gt 0 ] || room=0
+  for device in "$devices"/*-"$1"; do
+    [ -e "$device" ] && room=$((room + $(size_of_device "$device")))
+  done
+  seal=
+  if [ -f "$boot/tidegate/$1/seal" ]; then seal=$(base64 -w 0 "$boot/tidegate/$1/seal"); fi
+  choose "$1"
+  good=false
+  failed=false
+  case $chosen in
+  '') [ ! -f "$entries/tidegate-$1.conf.off" ] || good=true ;;
+  */tidegate-$1.conf) good=true ;;
+  *) ! is_bad "$chosen" || failed=true ;;
+  esac
+  printf '"%s":{"seal":%s,"images":{%s},"room":%s,"good":%s,"failed":%s}' \
+    "$1" "$(quoted_or_null "$seal")" "${images#,}" "$room" "$good" "$failed"
+}
+
+state() {
+  choose a b
+  next=
+  [ -z "$chosen" ] || next=$(slot_of "$chosen")
+  free=$(free_bytes)
+  result "$(printf '{"running":%s,"next":%s,"slots":{%s,%s}}' "$(quoted_or_null "$(running)")" \
+    "$(quoted_or_null "$next")" "$(state_of a)" "$(state_of b)")"
+}
+
+# One operation that changes slots at a time, also if an agent was killed and its program was not.
+alone() {
+  for made in "$boot/loader" "$entries" "$boot/tidegate" "$boot/tidegate/a" "$boot/tidegate/b"; do
+    [ -d "$made" ] || mkdir "$made" 2>/dev/null || [ -d "$made" ]
+  done
+  durable "$boot" "$boot/tidegate" "$boot/loader"
+  exec 9>>"$boot/tidegate/lock"
+  flock 9
+}
+
+must_not_run() {
+  [ "$slot" != "$(running)" ] || refuse slots "slot $slot runs"
+}
+
+# The choice first, then the seal, then the bytes: at no time is a slot chosen that is not whole.
+clear() {
+  must_not_run
+  rm -f "$entries/tidegate-$slot.conf"* "$entries/tidegate-$slot+"*
+  durable "$entries"
+  rm -f "$folder/seal" "$folder/seal.tmp"
+  durable "$folder"
+  rm -f "$folder"/*
+  durable "$folder"
+}
+
+write() {
+  must_not_run
+  [ ! -f "$folder/seal" ] || refuse slots "slot $slot is sealed"
+  if [ "$image" = boot ]; then
+    rm -f "$place"
+    limit=$(($(free_bytes) - margin))
+  else
+    [ -e "$place" ] || refuse slots "there is no partition $place"
+    limit=$(size_of_device "$place")
+  fi
+  [ "$size" -le "$limit" ] || refuse full "image $image needs $size bytes, there is room for $limit"
+  rm -f "$folder/$image.size"
+  durable "$folder"
+  copy_to "$place" "$size"
+  echo "$size" | put "$folder/$image.size"
+}
+
+# copy_to PATH SIZE: exactly so many bytes of stdin, durable.
+copy_to() {
+  said=$(dd of="$1" bs=1M count="$2" iflag=fullblock,count_bytes conv=notrunc,fsync 2>&1) || {
+    case $said in
+    *'No space left'*) refuse full "there is no room left for $1" ;;
+    esac
+    printf '%s\n' "$said" >&2
+    refuse disk "writing $1 failed"
+  }
+  copied=$(printf '%s\n' "$said" | sed -n 's/^\([0-9]*\) bytes\{0,1\} .*/\1/p')
+  [ "$copied" = "$2" ] || refuse image "there must be $2 bytes, got $copied"
+}
+
+# What is read comes from the medium: the page cache is dropped before.
+read_image() {
+  read -r whole <"$folder/$image.size" || refuse image "slot $slot has no whole image $image"
+  [ $((offset + length)) -le "$whole" ] || refuse slots "image $image has $whole bytes"
+  dd if="$place" iflag=nocache count=0 status=none
+  result '{}'
+  dd if="$place" bs=1M iflag=fullblock,skip_bytes,count_bytes skip="$offset" count="$length" status=none
+}
+
+seal() {
+  rm -f "$folder/seal.tmp"
+  copy_to "$folder/seal.tmp" "$size"
+  rename "$folder/seal.tmp" "$folder/seal"
+}
+
+# One rename makes the entry of the slot the chosen one: it has the highest version.
+activate() {
+  [ -f "$folder/seal" ] || [ "$slot" = "$(running)" ] || refuse slots "slot $slot is not sealed"
+  counter=
+  if [ "$trial" = true ]; then counter=+$tries; fi
+  wanted=$entries/tidegate-$slot$counter.conf
+  choose a b
+  if [ -n "$chosen" ] && [ "$(slot_of "$chosen")" = "$slot" ] && ! is_bad "$chosen"; then
+    rename "$chosen" "$wanted"
+  else
+    rm -f "$entries/tidegate-$slot.conf"* "$entries/tidegate-$slot+"*
+    new_entry | put "$wanted"
+  fi
+  if [ "$slot" = "$(running)" ]; then
+    for entry in "$entries/tidegate-$other.conf" "$entries/tidegate-$other+"*.conf; do
+      [ ! -f "$entry" ] || rename "$entry" "$entry.off"
+    done
+  fi
+}
+
+new_entry() {
+  highest=$(cat "$entries"/tidegate-* 2>/dev/null | sed -n 's/^version //p' | sort -n | tail -n 1)
+  echo "title Tidegate, slot $slot"
+  echo 'sort-key tidegate'
+  echo "version $((${highest:-0} + 1))"
+  echo "efi /tidegate/$slot/boot.efi"
+  echo "options $options" | sed "s/@slot@/$slot/g"
+}
+
+mark_good() {
+  choose "$slot"
+  [ -n "$chosen" ] || refuse slots "slot $slot was never activated"
+  rename "$chosen" "$entries/tidegate-$slot.conf"
+}
+
+trap unforeseen EXIT
+IFS= read -r request || refuse slots 'the request is not one line'
+case $request in
+"{\"protocol\":\"$protocol\",\"operation\":\""*) ;;
+'{"protocol":"'*) refuse unsupported "this is $protocol" ;;
+*) refuse slots 'the request is no request' ;;
+esac
+get operation
+operation=$value
+case $operation in
+state)
+  must_be ''
+  state
+  ;;
+clear | mark-good | activate | seal | write | read)
+  get_slot
+  ;;
+*) refuse unsupported 'there is no such operation' ;;
+esac
+case $operation in
+clear)
+  must_be ",\"slot\":\"$slot\""
+  alone
+  clear
+  result '{}'
+  ;;
+mark-good)
+  must_be ",\"slot\":\"$slot\""
+  alone
+  mark_good
+  result '{}'
+  ;;
+activate)
+  get trial
+  trial=$value
+  case $trial in true | false) ;; *) refuse slots 'trial must be true or false' ;; esac
+  must_be ",\"slot\":\"$slot\",\"trial\":$trial"
+  alone
+  activate
+  result '{}'
+  ;;
+seal)
+  get_number size
+  size=$value
+  must_be ",\"slot\":\"$slot\",\"size\":$size"
+  alone
+  seal
+  result '{}'
+  ;;
+write)
+  get_image
+  get_number size
+  size=$value
+  must_be ",\"slot\":\"$slot\",\"image\":\"$image\",\"size\":$size"
+  alone
+  write
+  result '{}'
+  ;;
+read)
+  get_image
+  get_number offset
+  offset=$value
+  get_number length
+  length=$value
+  must_be ",\"slot\":\"$slot\",\"image\":\"$image\",\"offset\":$offset,\"length\":$length"
+  read_image
+  ;;
+esac
