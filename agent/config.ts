@@ -9,7 +9,10 @@ import { MOST_TRIES } from '../core/gpt/slot-bits.ts';
 import { SEED_COUNT, seedOfHost } from '../core/seed.ts';
 import { isArch, isVariant } from '../core/tuf/names.ts';
 import { AgentError } from './errors.ts';
+import { networkSettings, networkShape } from './network/settings.ts';
+import type { NetworkSettings } from './network/settings.ts';
 import type { Program } from './programs.ts';
+import type { RepositoryPlace } from './tuf/places.ts';
 import type { GptOptions } from './slots/gpt.ts';
 
 /** As a check-in may say it: without control characters. */
@@ -45,7 +48,11 @@ const fileShape = z.strictObject({
     root: z.string().min(1),
     'metadata-url': repositoryUrl.optional(),
     'targets-url': repositoryUrl.optional(),
+    mirrors: z
+      .array(z.strictObject({ 'metadata-url': repositoryUrl, 'targets-url': repositoryUrl }))
+      .default([]),
   }),
+  network: networkShape.prefault({}),
   slots: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('directory'), path: z.string().min(1) }),
     z.strictObject({
@@ -92,6 +99,9 @@ export type AgentConfig = {
   /** Both end in `/`; http, https or file. */
   readonly metadataUrl: string;
   readonly targetsUrl: string;
+  /** Where else the repository lies, in the order in which they are asked. */
+  readonly mirrors: readonly RepositoryPlace[];
+  readonly network: NetworkSettings;
   readonly slots: SlotsConfig;
   /** What proves after an activation that the host is well; without a command it is taken for well. */
   readonly health: { readonly command: Program | null; readonly timeoutMs: number };
@@ -104,7 +114,7 @@ export type AgentConfig = {
 export async function readConfig(path: string): Promise<AgentConfig> {
   const folder = dirname(path);
   const file = checked(path, await readToml(path));
-  const { host, server, repository, slots, health, reboot, poll } = file;
+  const { host, server, repository, network, slots, health, reboot, poll } = file;
   const metadataUrl = repository['metadata-url'];
   const targetsUrl = repository['targets-url'];
   if (server?.url === undefined && (metadataUrl === undefined || targetsUrl === undefined)) {
@@ -128,6 +138,11 @@ export async function readConfig(path: string): Promise<AgentConfig> {
     trustAnchor: resolve(folder, repository.root),
     metadataUrl: folderUrl(metadataUrl ?? `${serverUrl}repo/metadata/`, folder),
     targetsUrl: folderUrl(targetsUrl ?? `${serverUrl}repo/targets/`, folder),
+    mirrors: repository.mirrors.map((mirror) => ({
+      metadataUrl: folderUrl(mirror['metadata-url'], folder),
+      targetsUrl: folderUrl(mirror['targets-url'], folder),
+    })),
+    network: networkSettings(network, folder),
     slots: slotsOf(slots, folder),
     health: {
       command: health.command ?? null,

@@ -1,5 +1,7 @@
 import type { AgentConfig } from './config.ts';
 import { Journal } from './journal.ts';
+import { Network } from './network/network.ts';
+import type { Environment } from './network/proxy.ts';
 import { ReportQueue } from './reports.ts';
 import { directorySlots } from './slots/directory.ts';
 import { GptSlots } from './slots/gpt.ts';
@@ -14,6 +16,7 @@ export type AgentContext = {
   readonly journal: Journal;
   readonly reports: ReportQueue;
   readonly system: System;
+  readonly network: Network;
   readonly now: () => Date;
   /** 0 <= n < 1. */
   readonly random: () => number;
@@ -24,7 +27,14 @@ export type AgentContext = {
 
 export function agentContext(
   config: AgentConfig,
-  rest: Pick<AgentContext, 'now' | 'signal' | 'onEvent'> & Partial<Pick<AgentContext, 'random'>>,
+  {
+    env = {},
+    ...rest
+  }: Pick<AgentContext, 'now' | 'signal' | 'onEvent'> &
+    Partial<Pick<AgentContext, 'random'>> & {
+      /** Says which proxies there are, where the configuration does not. */
+      readonly env?: Environment;
+    },
 ): AgentContext {
   return {
     config,
@@ -32,6 +42,7 @@ export function agentContext(
     journal: new Journal(config.stateFolder),
     reports: new ReportQueue(config.stateFolder),
     system: linuxSystem(config.reboot.command),
+    network: new Network(config.network, env),
     random: Math.random,
     ...rest,
   };

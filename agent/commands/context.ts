@@ -12,11 +12,14 @@ export type AgentOptions = { readonly config: string; readonly json?: boolean };
 export async function openContext(io: Io, options: AgentOptions): Promise<AgentContext> {
   const config = await readConfig(resolve(io.cwd, options.config));
   const log = pino({ base: { host: config.host.id } }, { write: (line) => io.stderr.write(line) });
-  return agentContext(config, {
+  const context = agentContext(config, {
+    env: io.env,
     now: io.now,
     signal: io.signal,
     onEvent: (event, details) => {
       log.info(details, event);
     },
   });
+  await context.network.check();
+  return context;
 }
