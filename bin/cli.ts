@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { KEY_SOURCES } from '../adapters/signing/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
+import { agentConformanceCommand } from '../agent/commands/conformance.ts';
 import { agentOnceCommand } from '../agent/commands/once.ts';
 import { agentProvisionCommand } from '../agent/commands/provision.ts';
 import { agentRunCommand } from '../agent/commands/run.ts';
@@ -144,6 +145,7 @@ function buildProgram(io: Io): Command {
     agentRunCommand(io),
     agentStatusCommand(io),
     agentProvisionCommand(io),
+    agentConformanceCommand(io),
     groupOf('slots', 'the GPT slots of a disk, and what its boot loader does with them', [
       agentSlotsStatusCommand(io),
       agentSlotsMarkGoodCommand(io),
