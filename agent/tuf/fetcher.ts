@@ -42,9 +42,11 @@ export async function fetchSmall(
     if (answer?.kind === 'body') return answer.bytes;
     if (answer !== null && NOT_THERE.has(answer.status)) return null;
     const isPassing = answer === null || answer.status >= 500 || answer.status === 429;
-    if (!isPassing || attempt === TRIES) throw refused(url, answer);
+    const askedMs = answer?.retryAfterMs ?? 0;
+    // Who asks for more patience than that is asked again at the next poll, and not before.
+    if (!isPassing || attempt === TRIES || askedMs > LONGEST_PAUSE_MS) throw refused(url, answer);
     const backoffMs = Math.random() * FIRST_PAUSE_MS * 2 ** attempt;
-    await pause(Math.min(LONGEST_PAUSE_MS, Math.max(backoffMs, answer?.retryAfterMs ?? 0)));
+    await pause(Math.max(backoffMs, askedMs));
   }
 }
 
