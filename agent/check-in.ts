@@ -3,6 +3,7 @@ import type { CheckIn, CheckInAnswer } from '../core/check-in.ts';
 import { retryAfterMs } from './backoff.ts';
 import { AgentError, ServerBusyError } from './errors.ts';
 import { readBody, send } from './http.ts';
+import type { HttpRequest } from './http.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** As long as `nextCheckInSeconds` may be: nobody shall keep a host away for ever. */
@@ -12,14 +13,14 @@ const LONGEST_SECONDS = 86_400;
 export async function checkIn(
   serverUrl: string,
   request: CheckIn,
-  { now, signal }: { readonly now: () => Date; readonly signal?: AbortSignal | undefined },
+  { now, signal, network }: { readonly now: () => Date } & Pick<HttpRequest, 'signal' | 'network'>,
 ): Promise<CheckInAnswer> {
   const url = `${serverUrl}api/v1/check-in`;
   const response = await send(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(request),
-    signal,
+    ...{ signal, network },
   });
   const text = (await readBody(response, url, MAX_ANSWER_BYTES)).toString('utf8');
   const { status, headers } = response;

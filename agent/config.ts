@@ -9,10 +9,14 @@ import { settingsOf } from './config-settings.ts';
 import type { Setting } from './config-settings.ts';
 import { checked, durationAt, faultAt, pathAt, readConfigText } from './config-text.ts';
 import type { ConfigText } from './config-text.ts';
+import type { KeyPath } from './toml-tree.ts';
 import type { EventLogOptions } from './event-log.ts';
 import { lifeOf, lifeShape } from './life-config.ts';
 import type { LifeConfig } from './life-config.ts';
 import type { SlotsProgram } from './slots/command-program.ts';
+import { networkSettings, networkShape } from './network/settings.ts';
+import type { NetworkSettings } from './network/settings.ts';
+import type { RepositoryPlace } from './tuf/places.ts';
 import type { GptOptions } from './slots/gpt.ts';
 
 /** As a check-in may say it: without control characters. */
@@ -48,7 +52,11 @@ const fileShape = z.strictObject({
     root: z.string().min(1),
     'metadata-url': repositoryUrl.optional(),
     'targets-url': repositoryUrl.optional(),
+    mirrors: z
+      .array(z.strictObject({ 'metadata-url': repositoryUrl, 'targets-url': repositoryUrl }))
+      .default([]),
   }),
+  network: networkShape.prefault({}),
   slots: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('directory'), path: z.string().min(1) }),
     z.strictObject({
@@ -104,6 +112,9 @@ export type AgentConfig = LifeConfig & {
   /** Both end in `/`; http, https or file. */
   readonly metadataUrl: string;
   readonly targetsUrl: string;
+  /** Where else the repository lies, in the order in which they are asked. */
+  readonly mirrors: readonly RepositoryPlace[];
+  readonly network: NetworkSettings;
   readonly slots: SlotsConfig;
   readonly pollMs: number;
   /** Where figures for node_exporter are written after each cycle; null is nowhere. */
@@ -171,6 +182,11 @@ function configOf(text: ConfigText, file: FileShape): AgentConfig {
     trustAnchor: pathAt(text, ['repository', 'root'], repository.root),
     metadataUrl: urlOf('metadata-url', `${serverUrl}repo/metadata/`),
     targetsUrl: urlOf('targets-url', `${serverUrl}repo/targets/`),
+    mirrors: repository.mirrors.map((mirror, index) => ({
+      metadataUrl: mirrorUrl(text, index, mirror, 'metadata-url'),
+      targetsUrl: mirrorUrl(text, index, mirror, 'targets-url'),
+    })),
+    network: networkSettings(text, file.network),
     slots: slotsOf(text, file.slots),
     ...lifeOf(text, file, stateFolder),
     pollMs: durationAt(text, ['poll', 'interval'], poll.interval),
@@ -207,9 +223,18 @@ function logOf(text: ConfigText, { file, keep, 'max-mib': mib }: FileShape['log'
 }
 
 /** Ends in `/`. `file:` with a relative path is meant like any other path. */
-function folderUrl(text: ConfigText, path: readonly string[], value: string): string {
+function folderUrl(text: ConfigText, path: KeyPath, value: string): string {
   const url = value.startsWith('file:')
     ? pathToFileURL(pathAt(text, path, value.replace(/^file:(?:\/\/)?/, ''))).href
     : value;
   return url.endsWith('/') ? url : `${url}/`;
+}
+
+function mirrorUrl(
+  text: ConfigText,
+  index: number,
+  mirror: FileShape['repository']['mirrors'][number],
+  key: 'metadata-url' | 'targets-url',
+): string {
+  return folderUrl(text, ['repository', 'mirrors', index, key], mirror[key]);
 }

@@ -1,5 +1,7 @@
 import type { AgentConfig } from './config.ts';
 import { Journal } from './journal.ts';
+import { Network } from './network/network.ts';
+import type { Environment } from './network/proxy.ts';
 import { ReportQueue } from './reports.ts';
 import { CommandSlots } from './slots/command.ts';
 import { directorySlots } from './slots/directory.ts';
@@ -17,6 +19,7 @@ export type AgentContext = {
   /** Whether there is a server that is told how attempts end, now or when it can be reached again. */
   readonly keepsReports: boolean;
   readonly system: System;
+  readonly network: Network;
   readonly now: () => Date;
   /** 0 <= n < 1. */
   readonly random: () => number;
@@ -27,7 +30,14 @@ export type AgentContext = {
 
 export function agentContext(
   config: AgentConfig,
-  rest: Pick<AgentContext, 'now' | 'signal' | 'onEvent'> & Partial<Pick<AgentContext, 'random'>>,
+  {
+    env = {},
+    ...rest
+  }: Pick<AgentContext, 'now' | 'signal' | 'onEvent'> &
+    Partial<Pick<AgentContext, 'random'>> & {
+      /** Says which proxies there are, where the configuration does not. */
+      readonly env?: Environment;
+    },
 ): AgentContext {
   return {
     config,
@@ -36,6 +46,7 @@ export function agentContext(
     reports: new ReportQueue(config.stateFolder),
     keepsReports: config.server !== null,
     system: linuxSystem(config.reboot.command),
+    network: new Network(config.network, env),
     random: Math.random,
     ...rest,
   };

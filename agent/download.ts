@@ -47,19 +47,13 @@ async function writeImage(
       await writeOnce(writer, source, what);
       return;
     } catch (error) {
-      const next = nextSource(source, error);
-      if (next !== source) source.close();
-      if (next === null) throw error;
-      source = next;
+      if (!(error instanceof FileRestarted)) {
+        source.close();
+        source = source.anew(error);
+      }
       await writer.restart();
     }
   }
-}
-
-/** Where the image can be read from its first byte once more; null if the error stands. */
-function nextSource(source: RemoteFileReader, error: unknown): RemoteFileReader | null {
-  if (error instanceof FileRestarted) return source;
-  return error instanceof AgentError && error.code === 'agent/image' ? source.anew() : null;
 }
 
 async function writeOnce(

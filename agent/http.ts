@@ -4,6 +4,7 @@ import { request as requestHttps } from 'node:https';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
 import { AgentError } from './errors.ts';
 import { readFileUrl } from './file-url.ts';
+import type { Network } from './network/network.ts';
 
 export type HttpRequest = {
   readonly method?: 'GET' | 'POST';
@@ -13,6 +14,8 @@ export type HttpRequest = {
   /** How long the other side may be silent; how long it takes in all does not matter. Default 30 s. */
   readonly stallMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Without it the request goes straight to its server, and Node's own authorities are trusted. */
+  readonly network?: Network | undefined;
 };
 
 export type HttpResponse = {
@@ -28,6 +31,7 @@ const STALL_MS = 30_000;
 /** Fewer bytes than this in `stallMs` of waiting count as silence, or a drip of single bytes could go on for months. */
 const DRIP_BYTES = 1024;
 const REDIRECTS = 5;
+const PROXY_REFUSED = 407;
 const REDIRECT_STATUS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -77,8 +81,9 @@ function redirectedTo(from: URL, location: string): URL {
   return to;
 }
 
-function sendHttp(url: URL, request: HttpRequest): Promise<HttpResponse> {
+async function sendHttp(url: URL, request: HttpRequest): Promise<HttpResponse> {
   const { method = 'GET', headers = {}, body = '', stallMs = STALL_MS, signal } = request;
+  const agent = await request.network?.agentFor(url);
   const start = url.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     const length = method === 'POST' ? { 'content-length': String(Buffer.byteLength(body)) } : {};
@@ -86,6 +91,9 @@ function sendHttp(url: URL, request: HttpRequest): Promise<HttpResponse> {
       method,
       headers: { 'accept-encoding': 'identity', ...headers, ...length },
       signal,
+      // A proxy may be as slow to answer as anybody else.
+      timeout: stallMs,
+      ...(agent === undefined ? {} : { agent }),
     });
     const silence = setTimeout(() => {
       outgoing.destroy(silent(stallMs));
@@ -102,6 +110,10 @@ function sendHttp(url: URL, request: HttpRequest): Promise<HttpResponse> {
       if (encoding !== 'identity') {
         incoming.destroy();
         reject(new AgentError('agent/answer', `${url.href} comes in the encoding ${encoding}`));
+      }
+      if (incoming.statusCode === PROXY_REFUSED) {
+        incoming.destroy();
+        reject(refusedByProxy(url));
       }
       resolve({
         status: incoming.statusCode ?? 0,
@@ -162,8 +174,20 @@ function unreachable(url: URL, cause: unknown, signal: AbortSignal | undefined):
     return new AgentError('agent/stopped', `stopped while reading ${url.href}`, { cause });
   }
   const hasMessage = typeof cause === 'object' && cause !== null && 'message' in cause;
-  const reason = errnoOf(cause) ?? (hasMessage ? String(cause.message) : String(cause));
+  const isProxy = errnoOf(cause) === 'ERR_PROXY_TUNNEL';
+  const hasStatus = typeof cause === 'object' && cause !== null && 'statusCode' in cause;
+  if (isProxy && hasStatus && cause.statusCode === PROXY_REFUSED) return refusedByProxy(url, cause);
+  const errno = isProxy ? undefined : errnoOf(cause);
+  const reason = errno ?? (hasMessage ? String(cause.message) : String(cause));
   return new AgentError('agent/unreachable', `no good answer from ${url.href}: ${reason}`, {
     cause,
   });
+}
+
+function refusedByProxy(url: URL, cause?: unknown): AgentError {
+  return new AgentError(
+    'agent/answer',
+    `the proxy to ${url.host} wants other credentials (${PROXY_REFUSED})`,
+    { cause },
+  );
 }

@@ -8,6 +8,7 @@ import { downloadImage } from './download.ts';
 import { AgentError } from './errors.ts';
 import type { Slots } from './slots/slots.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
+import type { OnPlaceFailed } from './tuf/places.ts';
 
 export type FetchedRelease = { readonly release: Release; readonly document: Uint8Array };
 
@@ -33,11 +34,14 @@ export async function fetchRelease(
  * the very same release, sealed, is read through once more and kept: then it fetches none.
  */
 export async function fillInactiveSlot(
-  context: Pick<AgentContext, 'slots' | 'signal' | 'onEvent'>,
+  context: Pick<AgentContext, 'slots' | 'network' | 'signal' | 'onEvent'>,
   repository: VerifiedRepository,
   { release, document }: FetchedRelease,
 ): Promise<number> {
-  const { slots, signal } = context;
+  const { slots, network, signal, onEvent } = context;
+  const onPlaceFailed: OnPlaceFailed = (failure) => {
+    onEvent('repository-failed', failure);
+  };
   if (await isFilled(context, release)) return 0;
   // All that can be wanting is found out before the slot loses what it holds.
   const files = await findImages(repository, release);
@@ -48,7 +52,7 @@ export async function fillInactiveSlot(
     const onBytes = (count: number) => {
       fetched += count;
     };
-    await downloadImage(slots, name, { file, image }, { signal, onBytes });
+    await downloadImage(slots, name, { file, image }, { network, signal, onBytes, onPlaceFailed });
   }
   await slots.sealInactive(document);
   return fetched;

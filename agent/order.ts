@@ -99,7 +99,7 @@ function reasonOf(decision: Decision | null): string {
 
 /** One check-in; the reports that it brings are forgotten once they are acknowledged. */
 export async function askServer(
-  { config, reports, now, signal, onEvent }: AgentContext,
+  { config, reports, now, signal, network, onEvent }: AgentContext,
   { running, state }: Question,
 ): Promise<CheckInAnswer> {
   const { id, variant, arch, seed, group, labels } = config.host;
@@ -114,7 +114,7 @@ export async function askServer(
     state,
     ...(pending.length === 0 ? {} : { reports: [...pending] }),
   };
-  const answer = await checkIn(config.server?.url ?? '', request, { now, signal });
+  const answer = await checkIn(config.server?.url ?? '', request, { now, signal, network });
   await reports.acknowledge(pending);
   return answer;
 }

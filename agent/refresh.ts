@@ -6,14 +6,21 @@ import type { VerifiedRepository } from './tuf/client.ts';
 /** The repository as it is published now, verified; what was found damaged on the way is told as an event. */
 export async function refresh({
   config,
+  network,
   now,
   signal,
   onEvent,
-}: Pick<AgentContext, 'config' | 'now' | 'signal' | 'onEvent'>): Promise<VerifiedRepository> {
-  const { metadataUrl, targetsUrl, trustAnchor, stateFolder } = config;
+}: Pick<
+  AgentContext,
+  'config' | 'network' | 'now' | 'signal' | 'onEvent'
+>): Promise<VerifiedRepository> {
+  const { metadataUrl, targetsUrl, mirrors, trustAnchor, stateFolder } = config;
   const repository = await refreshRepository({
-    ...{ metadataUrl, targetsUrl, trustAnchor, now, signal },
+    ...{ metadataUrl, targetsUrl, mirrors, trustAnchor, network, now, signal },
     folder: join(stateFolder, 'tuf'),
+    onPlaceFailed: (failure) => {
+      onEvent('repository-failed', failure);
+    },
   });
   if (repository.damaged.length > 0)
     onEvent('trusted-metadata-damaged', { damaged: repository.damaged });

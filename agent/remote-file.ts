@@ -4,21 +4,23 @@ import { backoffMs, retryAfterMs, WAITING } from './backoff.ts';
 import type { Waiting } from './backoff.ts';
 import { AgentError } from './errors.ts';
 import { send } from './http.ts';
-import type { HttpResponse } from './http.ts';
+import type { HttpRequest, HttpResponse } from './http.ts';
+import { failureOfAll, isFaultOfPlace } from './tuf/places.ts';
+import type { OnPlaceFailed } from './tuf/places.ts';
 
 /** A file as TUF metadata lists it: length and hash are those of the bytes as they are stored. */
 export type RemoteFile = {
   readonly url: string;
+  /** Where else it lies, in the order in which to ask. */
+  readonly mirrors?: readonly string[];
   readonly length: number;
   readonly sha256: string;
 };
 
-export type FetchOptions = {
-  readonly signal?: AbortSignal | undefined;
-  /** How long the other side may be silent. Default 30 s. */
-  readonly stallMs?: number | undefined;
+export type FetchOptions = Pick<HttpRequest, 'signal' | 'stallMs' | 'network'> & {
   /** Told of every chunk that came, those that came again too. */
   readonly onBytes?: ((count: number) => void) | undefined;
+  readonly onPlaceFailed?: OnPlaceFailed | undefined;
   readonly waiting?: Waiting | undefined;
 };
 
@@ -41,7 +43,13 @@ export class RemoteFileReader {
   readonly #waiting: Waiting;
   readonly #closed = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #urls: readonly string[];
+  /** Which URL is asked now. */
+  #at = 0;
+  /** Why others were given up. */
+  readonly #givenUp: AgentError[] = [];
   #hash: Hash = createHash('sha256');
+  #isVerified = false;
   #received = 0;
   #etag: string | null = null;
   #failures = 0;
@@ -51,6 +59,7 @@ export class RemoteFileReader {
 
   constructor(file: RemoteFile, options: FetchOptions) {
     this.#file = file;
+    this.#urls = [file.url, ...(file.mirrors ?? [])];
     this.#options = options;
     this.#waiting = options.waiting ?? WAITING;
     const { signal } = options;
@@ -69,32 +78,56 @@ export class RemoteFileReader {
         yield* this.#connection();
         if (this.#received < this.#file.length) throw this.#unreachable('broke off');
       } catch (error) {
-        if (!(error instanceof AgentError) || error.code !== 'agent/unreachable') throw error;
+        if (!isFaultOfPlace(error)) throw error;
         this.#failures = this.#received - before >= PROGRESS_BYTES ? 0 : this.#failures + 1;
-        if (this.#failures >= MAX_FAILURES) throw error;
-        await this.#pause(backoffMs(this.#failures, this.#waiting.random));
+        if (error.code === 'agent/unreachable' && this.#failures < MAX_FAILURES) {
+          await this.#pause(backoffMs(this.#failures, this.#waiting.random));
+        } else {
+          this.#moveOn(error);
+        }
       }
     }
   }
 
+  /** What came so far counts at the next place too: the same bytes lie there, and if they were wrong the hash will tell. */
+  #moveOn(error: AgentError): void {
+    this.#givenUp.push(error);
+    if (this.#givenUp.length >= this.#urls.length) throw failureOfAll(this.#givenUp);
+    this.#options.onPlaceFailed?.({ url: this.#url, code: error.code, message: error.message });
+    this.#at = (this.#at + 1) % this.#urls.length;
+    this.#failures = 0;
+    this.#restarts = 0;
+    this.#etag = null;
+  }
+
+  get #url(): string {
+    return this.#urls[this.#at] ?? this.#file.url;
+  }
+
   /** Throws `agent/image` unless the whole file was received and has its hash. */
   verify(): void {
-    const { url, length, sha256 } = this.#file;
+    const { length, sha256 } = this.#file;
+    const url = this.#url;
     if (this.#received < length) {
       throw imageError(`${url} goes on behind its end at byte ${this.#received} of ${length}`);
     }
     const got = this.#hash.copy().digest('hex');
     if (got !== sha256) throw imageError(`${url} must have SHA-256 ${sha256}, got ${got}`);
+    this.#isVerified = true;
   }
 
   /**
-   * The same file from its first byte, after wrong bytes that may be parts of two different files. Null if the file came in
-   * one piece, or began anew often enough.
+   * The same file from its first byte, after wrong bytes: from where it came last if they may be parts of two different
+   * files, else from the next place. Throws the error if it stands.
    */
-  anew(): RemoteFileReader | null {
-    if (!this.#wasResumed || this.#restarts >= MAX_RESTARTS) return null;
+  anew(error: unknown): RemoteFileReader {
+    const isWrong = error instanceof AgentError && error.code === 'agent/image';
+    if (!isWrong || this.#isVerified) throw error;
     const reader = new RemoteFileReader(this.#file, this.#options);
-    reader.#restarts = this.#restarts + 1;
+    reader.#at = this.#at;
+    reader.#givenUp.push(...this.#givenUp);
+    if (this.#wasResumed && this.#restarts < MAX_RESTARTS) reader.#restarts = this.#restarts + 1;
+    else reader.#moveOn(error);
     return reader;
   }
 
@@ -113,6 +146,7 @@ export class RemoteFileReader {
         this.#received += chunk.length;
         this.#hash.update(chunk);
         this.#options.onBytes?.(chunk.length);
+        await this.#options.network?.imagePace.take(chunk.length, this.#signal);
         yield chunk;
       }
     } finally {
@@ -122,9 +156,9 @@ export class RemoteFileReader {
 
   async #open(): Promise<HttpResponse> {
     const from = this.#received;
-    const { stallMs } = this.#options;
+    const { stallMs, network } = this.#options;
     const headers = from === 0 ? {} : { range: `bytes=${from}-`, ...this.#ifRange() };
-    const response = await send(this.#file.url, { headers, signal: this.#signal, stallMs });
+    const response = await send(this.#url, { headers, signal: this.#signal, stallMs, network });
     try {
       await this.#check(response, from);
       return response;
@@ -153,12 +187,12 @@ export class RemoteFileReader {
       throw this.#unreachable(`answered ${status}`);
     } else {
       const code = ABSENT_STATUS.has(status) ? 'agent/not-there' : 'agent/answer';
-      throw new AgentError(code, `${this.#file.url} answered ${status}`);
+      throw new AgentError(code, `${this.#url} answered ${status}`);
     }
   }
 
   #checkRange(header: string | string[] | undefined, from: number): void {
-    const { url, length } = this.#file;
+    const { length } = this.#file;
     const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(String(header)) ?? [];
     const isAsAsked =
       Number(first) === from &&
@@ -167,15 +201,15 @@ export class RemoteFileReader {
     if (isAsAsked) return;
     throw new AgentError(
       'agent/answer',
-      `${url} must answer with bytes ${from}-${length - 1}/${length}, got '${String(header)}'`,
+      `${this.#url} must answer with bytes ${from}-${length - 1}/${length}, got '${String(header)}'`,
     );
   }
 
   #checkLength(header: string | string[] | undefined): void {
-    const { url, length } = this.#file;
+    const { length } = this.#file;
     if (header === undefined || Number(header) === length) return;
     if (Number(header) > length) throw this.#tooLarge();
-    throw imageError(`${url} must have ${length} bytes, has ${String(header)}`);
+    throw imageError(`${this.#url} must have ${length} bytes, has ${String(header)}`);
   }
 
   /** With the whole file in `response`, or with nothing yet. */
@@ -183,7 +217,7 @@ export class RemoteFileReader {
     if (this.#restarts >= MAX_RESTARTS) {
       throw new AgentError(
         'agent/answer',
-        `${this.#file.url} changes while it is read, or breaks off without resuming`,
+        `${this.#url} changes while it is read, or breaks off without resuming`,
       );
     }
     this.#restarts += 1;
@@ -192,7 +226,7 @@ export class RemoteFileReader {
     this.#wasResumed = false;
     this.#next = response;
     this.#etag = strongEtag(response?.headers['etag']);
-    throw new FileRestarted(this.#file.url);
+    throw new FileRestarted(this.#url);
   }
 
   #ifRange(): Record<string, string> {
@@ -214,12 +248,14 @@ export class RemoteFileReader {
   }
 
   #unreachable(what: string): AgentError {
-    return new AgentError('agent/unreachable', `${this.#file.url} ${what}`);
+    return new AgentError('agent/unreachable', `${this.#url} ${what}`);
   }
 
   #tooLarge(): AgentError {
-    const { url, length } = this.#file;
-    return new AgentError('agent/too-large', `${url} has more than ${length} bytes`);
+    return new AgentError(
+      'agent/too-large',
+      `${this.#url} has more than ${this.#file.length} bytes`,
+    );
   }
 }
 

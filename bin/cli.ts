@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { KEY_SOURCES } from '../adapters/signing/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
+import { agentConformanceCommand } from '../agent/commands/conformance.ts';
 import { agentConfigShowCommand } from '../agent/commands/config-show.ts';
 import { agentDoctorCommand } from '../agent/commands/doctor.ts';
 import {
@@ -163,6 +164,7 @@ function buildProgram(io: Io): Command {
       agentInhibitListCommand(io),
     ]),
     agentDoctorCommand(io),
+    agentConformanceCommand(io),
     groupOf('config', 'what the agent is told to do', [agentConfigShowCommand(io)]),
     groupOf('slots', 'the slots of a host, and what its boot loader does with them', [
       agentSlotsStatusCommand(io),

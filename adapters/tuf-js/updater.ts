@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Updater } from 'tuf-js';
 import type { Config, Fetcher } from 'tuf-js';
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
@@ -20,8 +22,8 @@ export type OpenUpdater = {
 };
 
 /**
- * tuf-js with a given time. Its trusted set and reference time are private in its types only; the pinned version is held to
- * them by the tests of expiry. Throws what tuf-js throws for a root that is none.
+ * tuf-js with a given time. What is set here is private in its types only; the pinned version is held to it by the tests of
+ * expiry and of roles with strange names. Throws what tuf-js throws for a root that is none.
  */
 export function openUpdater(options: UpdaterOptions): OpenUpdater {
   const { folder, metadataUrl, fetcher, now, limits = {} } = options;
@@ -34,5 +36,10 @@ export function openUpdater(options: UpdaterOptions): OpenUpdater {
   const trusted: unknown = Reflect.get(updater, 'trustedSet');
   if (!(trusted instanceof TrustedMetadataStore)) throw new Error('tuf-js has no trustedSet');
   if (!Reflect.set(trusted, 'referenceTime', now)) throw new Error('tuf-js has no referenceTime');
+  // It writes under the encoded name of a role, but would read under the plain one, which may lead out of the folder.
+  const read = (role: string) => readFileSync(join(folder, `${encodeURIComponent(role)}.json`));
+  if (!Reflect.has(updater, 'loadLocalMetadata'))
+    throw new Error('tuf-js has no loadLocalMetadata');
+  Reflect.set(updater, 'loadLocalMetadata', read);
   return { updater, trusted };
 }

@@ -45,11 +45,14 @@ export async function openContext(io: Io, options: AgentOptions): Promise<AgentC
   ignored.forEach((file) => {
     log.warn({ file }, 'config-file-ignored');
   });
-  return agentContext(config, {
+  const context = agentContext(config, {
+    env: io.env,
     now: io.now,
     signal: io.signal,
     onEvent: (event, details) => {
       log.info(details, event);
     },
   });
+  await context.network.check();
+  return context;
 }

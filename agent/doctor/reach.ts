@@ -18,15 +18,16 @@ export type Reached = { readonly check: Check; readonly date: Date | null };
 /** Whether the server answers, and the time that it has. */
 export async function checkServer({
   config,
+  network,
   signal,
-}: Pick<AgentContext, 'config' | 'signal'>): Promise<Reached> {
+}: Pick<AgentContext, 'config' | 'network' | 'signal'>): Promise<Reached> {
   const { server } = config;
   if (server === null) {
     return { check: good('server', 'none: the signed manifest alone decides'), date: null };
   }
   const url = `${server.url}healthz`;
   try {
-    const response = await send(url, { signal });
+    const response = await send(url, { network, signal });
     await readBody(response, url, MAX_ANSWER_BYTES);
     const { status, headers } = response;
     const date = typeof headers['date'] === 'string' ? new Date(headers['date']) : null;
@@ -79,7 +80,7 @@ export class ScratchRepository implements AsyncDisposable {
 
   /** Throws as the refresh of a cycle does. */
   async refresh(
-    context: Pick<AgentContext, 'config' | 'now' | 'signal'>,
+    context: Pick<AgentContext, 'config' | 'network' | 'now' | 'signal'>,
   ): Promise<VerifiedRepository> {
     const config = { ...context.config, stateFolder: this.#folder };
     return refresh({ ...context, config, onEvent: () => {} });

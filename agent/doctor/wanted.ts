@@ -44,14 +44,14 @@ export async function wantedRelease(
 
 /** Whether every image of the release can be had. */
 export async function checkImages(
-  { signal }: Pick<AgentContext, 'signal'>,
+  context: Pick<AgentContext, 'network' | 'signal'>,
   repository: VerifiedRepository,
   { version, images }: Release,
 ): Promise<readonly Check[]> {
   const found: Check[] = [];
   for (const { target } of Object.values(images)) {
     const info = await repository.targetInfo(target);
-    const status = info === null ? 404 : await statusOf(info.url, signal);
+    const status = info === null ? 404 : await statusOf(info.url, context);
     if (status < 300) continue;
     const message = `image ${target} of release ${version} answers ${status}`;
     found.push(bad('targets', message, 'have the repository verified: `tidegate repo verify`'));
@@ -81,8 +81,11 @@ export async function checkSpace(
 }
 
 /** Of the beginning of a file, which is not read. */
-async function statusOf(url: string, signal: AbortSignal | undefined): Promise<number> {
-  const response = await send(url, { signal });
+async function statusOf(
+  url: string,
+  { network, signal }: Pick<AgentContext, 'network' | 'signal'>,
+): Promise<number> {
+  const response = await send(url, { network, signal });
   response.close();
   return response.status;
 }

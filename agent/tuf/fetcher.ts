@@ -4,13 +4,11 @@ import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { retryAfterMs } from '../backoff.ts';
 import { AgentError } from '../errors.ts';
 import { readBody, send } from '../http.ts';
+import type { HttpRequest } from '../http.ts';
 
-export type FetchOptions = {
-  /** A connection on which no byte comes for so long is given up. */
-  readonly stallMs?: number | undefined;
+export type FetchOptions = Pick<HttpRequest, 'stallMs' | 'signal' | 'network'> & {
   /** No small file may take longer in all: a drip of single bytes is not silence. */
   readonly deadlineMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
   /** Waits between two tries; tests pass one that does not. */
   readonly pause?: ((ms: number) => Promise<unknown>) | undefined;
 };
@@ -44,9 +42,11 @@ export async function fetchSmall(
     if (answer?.kind === 'body') return answer.bytes;
     if (answer !== null && NOT_THERE.has(answer.status)) return null;
     const isPassing = answer === null || answer.status >= 500 || answer.status === 429;
-    if (!isPassing || attempt === TRIES) throw refused(url, answer);
+    const askedMs = answer?.retryAfterMs ?? 0;
+    // Who asks for more patience than that is asked again at the next poll, and not before.
+    if (!isPassing || attempt === TRIES || askedMs > LONGEST_PAUSE_MS) throw refused(url, answer);
     const backoffMs = Math.random() * FIRST_PAUSE_MS * 2 ** attempt;
-    await pause(Math.min(LONGEST_PAUSE_MS, Math.max(backoffMs, answer?.retryAfterMs ?? 0)));
+    await pause(Math.max(backoffMs, askedMs));
   }
 }
 
@@ -62,13 +62,13 @@ async function stoppable(ms: number, signal: AbortSignal | undefined): Promise<v
 async function tryOnce(
   url: string,
   limit: number,
-  { stallMs, deadlineMs = DEADLINE_MS, signal }: FetchOptions,
+  { stallMs, deadlineMs = DEADLINE_MS, signal, network }: FetchOptions,
   isLast: boolean,
 ): Promise<Answer | null> {
   const deadline = AbortSignal.timeout(deadlineMs);
   try {
     const response = await send(url, {
-      stallMs,
+      ...{ stallMs, network },
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
     });
     // Read whatever the status is: a body that nobody reads keeps its connection.

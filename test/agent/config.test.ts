@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { readConfig } from '../../agent/config.ts';
 import { seedOfHost } from '../../core/seed.ts';
+import { PLAIN_NETWORK } from '../../agent/network/settings.ts';
 
 const HOST = "[host]\nid = 'host-1'\nvariant = 'aws-k8s-1.32'\narch = 'x86_64'\n";
 const REPOSITORY = "[repository]\nroot = 'root.json'\n";
@@ -30,6 +31,8 @@ describe('readConfig', () => {
       trustAnchor: join(folder, 'root.json'),
       metadataUrl: 'http://127.0.0.1:8080/repo/metadata/',
       targetsUrl: 'http://127.0.0.1:8080/repo/targets/',
+      mirrors: [],
+      network: PLAIN_NETWORK,
       slots: { kind: 'directory', folder: join(folder, 'slots') },
       health: { unit: null, folder: null, command: null, timeoutMs: 300_000, confirm: 'automatic' },
       hooks: { programs: {}, timeoutMs: 600_000 },
@@ -50,6 +53,32 @@ describe('readConfig', () => {
       server: null,
       metadataUrl: `file://${folder}/R/metadata/`,
       targetsUrl: 'https://cdn.example/targets/',
+    });
+  });
+
+  it('reads how the network is used, and where else the repository lies', async () => {
+    const mirror = "{ metadata-url = 'file:M/metadata', targets-url = 'http://m.example/targets' }";
+    const network = [
+      "[network]\nproxy = 'http://me:secret@proxy.example:3128'\nno-proxy = ['.example', '10.0.0.0/8']",
+      "ca = 'tls/ca.pem'\ncertificate = '/tls/host.pem'\nkey = '/tls/host.key'\nlimit = '1.5 MiB/s'\n",
+    ].join('\n');
+    const mirrors = `mirrors = [${mirror}]\n`;
+    const { folder, read } = await configOf(HOST, REPOSITORY, mirrors, SLOTS, SERVER, network);
+    await expect(read()).resolves.toMatchObject({
+      mirrors: [
+        {
+          metadataUrl: `file://${folder}/M/metadata/`,
+          targetsUrl: 'http://m.example/targets/',
+        },
+      ],
+      network: {
+        proxy: 'http://me:secret@proxy.example:3128',
+        noProxy: ['.example', '10.0.0.0/8'],
+        ca: join(folder, 'tls/ca.pem'),
+        certificate: '/tls/host.pem',
+        key: '/tls/host.key',
+        limit: 1_572_864,
+      },
     });
   });
 
@@ -207,6 +236,27 @@ describe('readConfig', () => {
       line: 14,
       names: 'poll.interval must be like \'5 minutes\', got "5"',
     },
+    ...[
+      { key: "proxy = 'socks5://me:secret@h'", names: 'network.proxy' },
+      { key: "proxy = 'h:3128'", names: 'network.proxy' },
+      { key: "no-proxy = 'a,b'", names: 'network.no-proxy' },
+      { key: "certificate = 'c.pem'", names: 'certificate and key together' },
+      { key: "key = 'c.pem'", names: 'certificate and key together' },
+      { key: "limit = '10 MiB'", names: 'network.limit' },
+      { key: "limit = '1 B/s'", names: 'network.limit' },
+      { key: "lim = '1 MB/s'", names: 'unknown key network.lim' },
+    ].map(({ key, names }) => ({
+      case: key,
+      parts: [HOST, REPOSITORY, SLOTS, SERVER, `[network]\n${key}\n`],
+      line: names.startsWith('certificate') ? 13 : 14,
+      names,
+    })),
+    {
+      case: 'a mirror of metadata alone',
+      parts: [HOST, REPOSITORY, "mirrors = [{ metadata-url = 'file:M' }]\n", SLOTS, SERVER],
+      line: 8,
+      names: 'repository.mirrors[0].targets-url is missing',
+    },
     {
       case: 'a file of figures that nobody collects',
       parts: [HOST, REPOSITORY, SLOTS, SERVER, "[metrics]\ntextfile = 'a.txt'\n"],
@@ -226,6 +276,7 @@ describe('readConfig', () => {
     expect(error).toMatchObject({ code: 'agent/config' });
     expect(String(error)).toContain(line === null ? `${file}: ` : `${file}, line ${line}: `);
     expect(String(error)).toContain(names);
+    expect(String(error)).not.toContain('secret');
   });
 
   it('refuses a file that is not there', async () => {

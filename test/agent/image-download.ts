@@ -3,6 +3,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { compressFrameSync } from 'lz4-napi';
 import type { ImageFormat } from '../../core/tuf/names.ts';
 import { downloadImage } from '../../agent/download.ts';
+import type { ImageSource } from '../../agent/download.ts';
 import type { FetchOptions } from '../../agent/remote-file.ts';
 import { directorySlots } from '../../agent/slots/directory.ts';
 import { collect } from '../support/bytes.ts';
@@ -16,7 +17,12 @@ export function pack(format: ImageFormat, raw: Buffer): Buffer {
 }
 
 /** What signed metadata says of an image of these bytes, stored as these. */
-export function described(url: string, format: ImageFormat, raw: Buffer, stored: Buffer) {
+export function described(
+  url: string,
+  format: ImageFormat,
+  raw: Buffer,
+  stored: Buffer,
+): ImageSource {
   return {
     file: { url, length: stored.length, sha256: sha256(stored) },
     image: { format, size: raw.length, sha256: sha256(raw) },
@@ -26,7 +32,7 @@ export function described(url: string, format: ImageFormat, raw: Buffer, stored:
 export type Downloads = AsyncDisposable & {
   readonly waits: number[];
   readonly fetched: () => number;
-  run(source: ReturnType<typeof described>, options?: FetchOptions): Promise<void>;
+  run(source: ImageSource, options?: FetchOptions): Promise<void>;
   written(): Promise<Buffer>;
 };
 

@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { findObject } from '../../adapters/repository/objects.ts';
 import { runCycle } from '../../agent/cycle.ts';
 import { provision } from '../../agent/provision.ts';
 import { hostWorld, sendTo } from '../support/host-world.ts';
@@ -60,6 +61,44 @@ describe('a hostile mirror', () => {
     );
     expect(reason).toContain(code);
   });
+
+  it('cannot poison the part of an image that comes before the line breaks', async () => {
+    await using world = await setup();
+    let isFirst = true;
+    world.tamper = (path, response) => {
+      if (!path.endsWith(IMAGE) || !isFirst) return null;
+      isFirst = false;
+      response.writeHead(200, { 'content-length': 26 });
+      response.write('poison', () => response.destroy());
+      return 'handled';
+    };
+    await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+  });
+
+  it.each(['metadata', 'targets'])(
+    'of %s that is asked first cannot keep a host from an honest one',
+    async (what) => {
+      await using world = await setup();
+      const urls = (place: string) =>
+        `metadata-url = '${world.url}/${place}/metadata/', targets-url = '${world.url}/${place}/targets/'`;
+      const config = await readFile(world.configFile, 'utf8');
+      const first = urls('liar').replace(', ', '\n');
+      await writeFile(
+        world.configFile,
+        config.replace("root = '", `${first}\nmirrors = [{ ${urls('repo')} }]\nroot = '`),
+      );
+      world.tamper = async (path) => {
+        if (!path.startsWith('/liar/')) return null;
+        if (path.startsWith(`/liar/${what}/`)) return { status: 200, body: '{"signed":{}}' };
+        const found = await findObject(world.storage, path.replace('/liar/', ''), 1 << 20);
+        return found === null ? { status: 404 } : { status: 200, body: found.bytes };
+      };
+      await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+      await expect(world.activeVersion()).resolves.toBe('1.1.0');
+      expect(world.events).toContainEqual(expect.objectContaining({ event: 'repository-failed' }));
+    },
+  );
 
   it('does not fill the disk with an endless image', async () => {
     await using world = await setup();

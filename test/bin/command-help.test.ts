@@ -30,7 +30,9 @@ async function leaves(path: readonly string[] = []): Promise<readonly Help[]> {
 }
 
 /** Their result is no value: a script, a stream of entries, a file, or a process that goes on. */
-const WITHOUT_JSON = [...['completion', 'serve', 'agent run', 'audit export', 'state export']];
+const WITHOUT_JSON = [
+  ...['completion', 'serve', 'agent run', 'agent conformance', 'audit export', 'state export'],
+];
 
 const all = await leaves();
 

@@ -8,7 +8,9 @@ import { rootTrust } from '../../../core/tuf/verify.ts';
 import { NOW, PLATFORM } from '../../support/example-repository.ts';
 import { hostWorld } from '../../support/host-world.ts';
 import type { HostWorld } from '../../support/host-world.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { tufOptionsOf } from '../../support/tuf-options.ts';
+import { openSimulator } from '../conformance-simulator.ts';
 
 const DOCUMENT = 'aws-k8s-1.32-x86_64-1.1.0-release.json';
 const TIMESTAMP = '/repo/metadata/timestamp.json';
@@ -99,6 +101,46 @@ describe('refreshRepository', () => {
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(7000);
     world.tamper = (path) => (path === TIMESTAMP ? { status: 500 } : null);
     await expect(refreshRepository(options)).rejects.toMatchObject({ code: 'agent/unreachable' });
+  });
+
+  it('does not ask again before a server that wants to be left alone for an hour', async () => {
+    await using world = await hostWorld();
+    const waits: number[] = [];
+    const options = tufOptionsOf(world, { pause: async (ms) => waits.push(ms) });
+    world.tamper = (_path, response) => {
+      response.setHeader('retry-after', '3600');
+      return { status: 503 };
+    };
+    await expect(refreshRepository(options)).rejects.toMatchObject({ code: 'agent/unreachable' });
+    expect([waits, world.requests.length]).toEqual([[], 1]);
+  });
+
+  it.each([403, 404, 410])('takes %i for the end of the roots alone', async (status) => {
+    await using world = await hostWorld();
+    world.tamper = (path) => (path.endsWith('2.root.json') ? { status } : null);
+    await expect(refreshRepository(tufOptionsOf(world))).resolves.toMatchObject({ damaged: [] });
+    for (const file of ['timestamp.json', 'snapshot.json', 'targets.json']) {
+      const folder = join(world.folder, file);
+      world.tamper = (path) => (path.endsWith(file) ? { status } : null);
+      await expect(refreshRepository(tufOptionsOf(world, { folder }))).rejects.toMatchObject({
+        code: 'agent/not-there',
+      });
+    }
+  });
+
+  it('names its own error when a delegated role is not in the snapshot', async () => {
+    await using simulator = await openSimulator();
+    await using folder = await temporaryFolder();
+    await simulator.delegate('absent', ['*']);
+    Reflect.deleteProperty(simulator.roles, 'absent');
+    await simulator.publish();
+    const trustAnchor = join(folder.path, 'root.json');
+    await writeFile(trustAnchor, simulator.files.get('metadata/1.root.json') ?? '');
+    const { metadataUrl, targetsUrl } = simulator;
+    const now = () => new Date('2026-03-01T00:00:00Z');
+    const options = { metadataUrl, targetsUrl, trustAnchor, folder: join(folder.path, 'tuf'), now };
+    const repository = await refreshRepository(options);
+    await expect(repository.targetInfo('file')).rejects.toMatchObject({ code: 'agent/metadata' });
   });
 
   it('does not take a server error for the end of the chain of roots', async () => {

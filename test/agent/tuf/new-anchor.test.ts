@@ -2,17 +2,16 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { readObject } from '../../../adapters/repository/objects.ts';
-import { signMetadata } from '../../../adapters/repository/sign.ts';
 import { createMemoryStorage } from '../../../adapters/storage/memory.ts';
 import { StorageError } from '../../../adapters/storage/storage.ts';
 import type { Storage } from '../../../adapters/storage/storage.ts';
 import { refreshRepository } from '../../../agent/tuf/client.ts';
 import type { VerifiedRepository } from '../../../agent/tuf/client.ts';
-import { rootTrust } from '../../../core/tuf/verify.ts';
 import { collect } from '../../support/bytes.ts';
 import { exampleRepository, openPatient } from '../../support/example-repository.ts';
 import { hostWorld } from '../../support/host-world.ts';
 import type { HostWorld } from '../../support/host-world.ts';
+import { publishRoot } from '../../support/publish-root.ts';
 import { tufOptionsOf } from '../../support/tuf-options.ts';
 
 const DAY_MS = 86_400_000;
@@ -51,14 +50,6 @@ function serve(world: HostWorld, storage: Storage): void {
   };
 }
 
-async function publishSecondRoot({ repository, storage, signers }: HostWorld): Promise<void> {
-  const { root } = await repository.load();
-  const own = { trust: rootTrust(root, 'root'), signers: [signers.root1, signers.root3] };
-  const { bytes } = await signMetadata('root', { ...root, version: 2 }, own);
-  const options = { condition: { kind: 'create-only' }, cacheControl: 'immutable' } as const;
-  await storage.put(SECOND, bytes, options);
-}
-
 /** The repository as it was before, in spite of what the host has seen. */
 async function takeBack(world: HostWorld): Promise<() => void> {
   const { bytes } = await readObject(world.storage, 'metadata/timestamp.json', 100_000);
@@ -71,7 +62,7 @@ async function takeBack(world: HostWorld): Promise<() => void> {
 describe('a host whose new image has another trust anchor', () => {
   it('follows the new repository, though its versions are lower and its online key is the same', async () => {
     await using world = await hostWorld();
-    await publishSecondRoot(world);
+    await publishRoot(world, { version: 2 });
     await refresh(world);
     const next = await newRepository();
     await trust(world, next);
@@ -129,7 +120,7 @@ describe('a host whose new image has another trust anchor', () => {
     'refuses a timestamp that goes back when the anchor is $anchor of the same repository',
     async ({ name }) => {
       await using world = await hostWorld();
-      await publishSecondRoot(world);
+      await publishRoot(world, { version: 2 });
       const goBack = await takeBack(world);
       await world.publish('1.2.0');
       await refresh(world);
@@ -141,7 +132,7 @@ describe('a host whose new image has another trust anchor', () => {
 
   it('refuses a chain of roots that was cut off when the anchor is an older root again', async () => {
     await using world = await hostWorld();
-    await publishSecondRoot(world);
+    await publishRoot(world, { version: 2 });
     await trust(world, world.storage, SECOND);
     await refresh(world);
     await trust(world, world.storage);
