@@ -12,7 +12,7 @@ export type AgentOptions = { readonly config: string; readonly json?: boolean };
 export async function openContext(io: Io, options: AgentOptions): Promise<AgentContext> {
   const config = await readConfig(resolve(io.cwd, options.config));
   const log = pino({ base: { host: config.host.id } }, { write: (line) => io.stderr.write(line) });
-  const context = agentContext(config, {
+  return agentContext(config, {
     env: io.env,
     now: io.now,
     signal: io.signal,
@@ -20,6 +20,11 @@ export async function openContext(io: Io, options: AgentOptions): Promise<AgentC
       log.info(details, event);
     },
   });
+}
+
+/** As `openContext`, for commands that use the network: what is wrong with its files is said before anything is begun. */
+export async function openNetworkContext(io: Io, options: AgentOptions): Promise<AgentContext> {
+  const context = await openContext(io, options);
   await context.network.check();
   return context;
 }

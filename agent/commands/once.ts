@@ -4,7 +4,7 @@ import { asOnlyAgent } from '../lock.ts';
 import { runCycle } from '../cycle.ts';
 import type { CycleResult } from '../cycle.ts';
 import { ExpectedError } from '../../core/errors.ts';
-import { openContext } from './context.ts';
+import { openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 /** The cycle ended in a failure that its result tells about. */
@@ -20,7 +20,7 @@ export function agentOnceCommand(io: Io): Command {
 }
 
 async function once(io: Io, options: AgentOptions): Promise<void> {
-  const context = await openContext(io, options);
+  const context = await openNetworkContext(io, options);
   const result = await asOnlyAgent(context.config.stateFolder, () => runCycle(context));
   io.stdout.write(
     options.json === true ? `${JSON.stringify(result)}\n` : `${sentenceOf(result)}\n`,

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { provision } from '../provision.ts';
-import { openContext } from './context.ts';
+import { openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 type Options = AgentOptions & { readonly version?: string };
@@ -21,7 +21,7 @@ export function agentProvisionCommand(io: Io): Command {
       '\nExample:\n  tidegate agent provision --config /etc/tidegate/agent.toml',
     )
     .action(async (options: Options) => {
-      const context = await openContext(io, options);
+      const context = await openNetworkContext(io, options);
       const done = await asOnlyAgent(context.config.stateFolder, () =>
         provision(context, options.version ?? null),
       );

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { runForever } from '../run.ts';
-import { openContext } from './context.ts';
+import { openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 export function agentRunCommand(io: Io): Command {
@@ -11,7 +11,7 @@ export function agentRunCommand(io: Io): Command {
     .requiredOption('--config <file>', 'agent.toml')
     .addHelpText('after', '\nExample:\n  tidegate agent run --config /etc/tidegate/agent.toml')
     .action(async (options: AgentOptions) => {
-      const context = await openContext(io, options);
+      const context = await openNetworkContext(io, options);
       await asOnlyAgent(context.config.stateFolder, () => runForever(context));
     });
 }
