@@ -26,6 +26,7 @@ export async function offline(context: AgentContext, folder: string): Promise<Ag
     server: null,
     metadataUrl: url('metadata'),
     targetsUrl: url('targets'),
+    mirrors: [],
   };
   return { ...context, config };
 }

@@ -45,7 +45,7 @@ export async function openContext(io: Io, options: AgentOptions): Promise<AgentC
   ignored.forEach((file) => {
     log.warn({ file }, 'config-file-ignored');
   });
-  const context = agentContext(config, {
+  return agentContext(config, {
     env: io.env,
     now: io.now,
     signal: io.signal,
@@ -53,6 +53,11 @@ export async function openContext(io: Io, options: AgentOptions): Promise<AgentC
       log.info(details, event);
     },
   });
+}
+
+/** As `openContext`, for commands that use the network: what is wrong with its files is said before anything is begun. */
+export async function openNetworkContext(io: Io, options: AgentOptions): Promise<AgentContext> {
+  const context = await openContext(io, options);
   await context.network.check();
   return context;
 }

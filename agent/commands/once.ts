@@ -6,7 +6,7 @@ import type { CycleResult } from '../cycle.ts';
 import { runCountedCycle } from '../counted-cycle.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { offline } from '../offline.ts';
-import { configOption, openContext } from './context.ts';
+import { configOption, openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 type Options = AgentOptions & { readonly from?: string };
@@ -31,7 +31,7 @@ export function agentOnceCommand(io: Io): Command {
 }
 
 async function once(io: Io, options: Options): Promise<void> {
-  const online = await openContext(io, options);
+  const online = await openNetworkContext(io, options);
   const { from } = options;
   const context = from === undefined ? online : await offline(online, resolve(io.cwd, from));
   const result = await asOnlyAgent(context.config.stateFolder, () => runCountedCycle(context));

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { provision } from '../provision.ts';
-import { configOption, openContext } from './context.ts';
+import { configOption, openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 type Options = AgentOptions & { readonly version?: string };
@@ -18,7 +18,7 @@ export function agentProvisionCommand(io: Io): Command {
     .option('--json', 'print the result as one line of JSON')
     .addHelpText('after', '\nExample:\n  tidegate agent provision')
     .action(async (options: Options) => {
-      const context = await openContext(io, options);
+      const context = await openNetworkContext(io, options);
       const done = await asOnlyAgent(context.config.stateFolder, () =>
         provision(context, options.version ?? null),
       );

@@ -3,7 +3,7 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { serveApi } from '../api/server.ts';
 import { asOnlyDaemon } from '../lock.ts';
 import { runForever } from '../run.ts';
-import { configOption, openContext } from './context.ts';
+import { configOption, openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 export function agentRunCommand(io: Io): Command {
@@ -12,7 +12,7 @@ export function agentRunCommand(io: Io): Command {
     .addOption(configOption())
     .addHelpText('after', '\nExample:\n  tidegate agent run')
     .action(async (options: AgentOptions) => {
-      const context = await openContext(io, options);
+      const context = await openNetworkContext(io, options);
       const { api, stateFolder } = context.config;
       await asOnlyDaemon(stateFolder, async () => {
         await using _ = api === null ? null : await serveApi(context, api);

@@ -4,7 +4,7 @@ import type { Verb } from '../legal-verbs.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { runVerb } from '../verbs.ts';
 import type { VerbResult } from '../verbs.ts';
-import { configOption, openContext } from './context.ts';
+import { configOption, openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 /** Somebody may be looking at the status at this very moment. */
@@ -38,7 +38,7 @@ export function agentVerbCommand(io: Io, verb: Verb): Command {
 }
 
 async function run(io: Io, verb: Verb, options: Options): Promise<void> {
-  const context = await openContext(io, options);
+  const context = await openNetworkContext(io, options);
   const { stateFolder } = context.config;
   const insists = options.retry === true;
   const result = await asOnlyAgent(

@@ -4,7 +4,7 @@ import { whyLines } from '../../adapters/terminal/why-lines.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { why } from '../why.ts';
 import type { AgentWhy } from '../why.ts';
-import { configOption, openContext } from './context.ts';
+import { configOption, openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 export function agentWhyCommand(io: Io): Command {
@@ -14,7 +14,7 @@ export function agentWhyCommand(io: Io): Command {
     .option('--json', 'print the result as one line of JSON')
     .addHelpText('after', '\nExample:\n  tidegate agent why --config /etc/tidegate/agent.toml')
     .action(async (options: AgentOptions) => {
-      const context = await openContext(io, options);
+      const context = await openNetworkContext(io, options);
       const answer = await asOnlyAgent(context.config.stateFolder, () => why(context));
       const lines = options.json === true ? [JSON.stringify(answer)] : linesOf(answer);
       io.stdout.write(lines.map((line) => `${line}\n`).join(''));

@@ -1,3 +1,4 @@
+import { appendFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -9,17 +10,18 @@ import { agentStatusCommand } from '../../agent/commands/status.ts';
 import { asOnlyAgent } from '../../agent/lock.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
 import type { HostWorld } from '../support/host-world.ts';
+import { openProxy } from './network/proxy-server.ts';
 
 const anyObject = z.record(z.string(), z.unknown());
 
-function session(world: HostWorld) {
+function session(world: HostWorld, env: Io['env'] = {}) {
   const out: string[] = [];
   const err: string[] = [];
   const stop = new AbortController();
   const io: Io = {
     stdout: { write: (text) => out.push(text) },
     stderr: { write: (text) => err.push(text) },
-    env: {},
+    env,
     cwd: world.folder,
     now: () => world.now,
     signal: stop.signal,
@@ -66,6 +68,28 @@ describe('agent once', () => {
     await expect(run(agentOnceCommand, '--json')).rejects.toMatchObject({
       code: 'agent/cycle-failed',
     });
+  });
+
+  it('sends everything through the proxy of its environment, check-ins and images too', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    await using proxy = await openProxy({ credentials: 'me:secret' });
+    const { json, err } = session(world, { http_proxy: `http://me:secret@${proxy.host}` });
+    await expect(json(agentOnceCommand)).resolves.toMatchObject({ result: 'updated' });
+    const kinds = ['/api/v1/check-in', 'timestamp.json', '1.1.0-release.json', '1.1.0-hash'];
+    for (const kind of kinds) {
+      expect(proxy.asked).toContainEqual(expect.stringMatching(RegExp(`${world.url}.*${kind}$`)));
+    }
+    expect(err.join('')).not.toContain('secret');
+  });
+
+  it('says what is wrong with its certificates before it begins', async () => {
+    const { world, run } = await setup();
+    await using _ = world;
+    await appendFile(world.configFile, "[network]\nca = 'none.pem'\n");
+    await expect(run(agentOnceCommand)).rejects.toMatchObject({ code: 'agent/config' });
+    expect(world.checkIns).toEqual([]);
+    await expect(run(agentStatusCommand)).resolves.toContain('1.0.0');
   });
 
   it('does not begin while another agent is at work', async () => {
