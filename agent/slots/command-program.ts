@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import { AgentError } from '../errors.ts';
 import type { AgentErrorCode } from '../errors.ts';
+import { garbageLimit } from '../garbage-limit.ts';
 import type { Program } from '../programs.ts';
 import { formatRequest, MOST_ANSWER_BYTES, parseAnswer } from './command-protocol.ts';
 import type { ProgramErrorCode, ProgramRequest } from './command-protocol.ts';
@@ -208,6 +209,7 @@ export async function* readBytes(
   result: z.ZodType,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const what = whatOf(program, request);
+  const limitGarbage = garbageLimit();
   const running = RunningProgram.start(program, request);
   try {
     running.closeInput();
@@ -220,6 +222,7 @@ export async function* readBytes(
         size += chunk.length;
         if (size > request.length) break;
         yield chunk;
+        limitGarbage(chunk.length);
       }
       if (size > request.length) await running.kill();
       const end = await running.end();

@@ -22,31 +22,14 @@ config=$1
 case $config in */*) ;; *) config=./$config ;; esac
 # shellcheck source=systemd-boot.conf
 . "$config"
+# shellcheck source=protocol.sh
+. "${0%/*}/protocol.sh"
 
-protocol=tidegate.slots/1
 entries=$boot/loader/entries
 margin=1048576
-answered=no
 
-result() {
-  answered=yes
-  printf '{"protocol":"%s","result":%s}\n' "$protocol" "$1"
-}
-
-refuse() {
-  answered=yes
-  printf '{"protocol":"%s","error":{"code":"%s","message":"%s"}}\n' "$protocol" "$1" "$2"
-  exit 1
-}
-
-# Whatever ends the script before it has answered failed at its work; the reason is on stderr.
-unforeseen() {
-  if [ "$answered" = no ]; then
-    if [ "$(free_bytes)" -lt "$margin" ]; then
-      refuse full "there is no room left on $boot"
-    fi
-    refuse disk 'a step failed, see stderr'
-  fi
+is_full() {
+  [ "$(free_bytes)" -lt "$margin" ]
 }
 
 free_bytes() {
@@ -74,47 +57,10 @@ rename() {
   durable "${2%/*}"
 }
 
-# get KEY: `value` is what the request says of it; a request that does not have the key gives nonsense.
-get() {
-  key=\"$1\":
-  value=${request#*"$key"}
-  value=${value%%[,\}]*}
-  value=${value#\"}
-  value=${value%\"}
-}
-
-get_number() {
-  get "$1"
-  case $value in
-  '' | *[!0-9]* | 0?* | ????????????????*) refuse slots "$1 must be a whole number" ;;
-  esac
-}
-
-get_slot() {
-  get slot
-  slot=$value
-  case $slot in
-  a) other=b ;;
-  b) other=a ;;
-  *) refuse slots 'slot must be a or b' ;;
-  esac
+# Where the slot of the request keeps its files, and its image its bytes.
+locate() {
   folder=$boot/tidegate/$slot
-}
-
-get_image() {
-  get image
-  image=$value
-  case $image in
-  '' | [!a-z]* | *[!a-z0-9_]*) refuse slots 'image must be the name of an image' ;;
-  boot) place=$folder/boot.efi ;;
-  *) place=$devices/$image-$slot ;;
-  esac
-}
-
-# must_be KEYS: the request has these keys and no others, in this order.
-must_be() {
-  [ "$request" = "{\"protocol\":\"$protocol\",\"operation\":\"$operation\"$1}" ] ||
-    refuse slots "the request is not one of $operation"
+  if [ "$image" = boot ]; then place=$folder/boot.efi; else place=$devices/$image-$slot; fi
 }
 
 # The slot that systemd-boot says it booted; nothing on a host that it did not boot from either.
@@ -316,71 +262,4 @@ mark_good() {
   rename "$chosen" "$entries/tidegate-$slot.conf"
 }
 
-trap unforeseen EXIT
-IFS= read -r request || refuse slots 'the request is not one line'
-case $request in
-"{\"protocol\":\"$protocol\",\"operation\":\""*) ;;
-'{"protocol":"'*) refuse unsupported "this is $protocol" ;;
-*) refuse slots 'the request is no request' ;;
-esac
-get operation
-operation=$value
-case $operation in
-state)
-  must_be ''
-  state
-  ;;
-clear | mark-good | activate | seal | write | read)
-  get_slot
-  ;;
-*) refuse unsupported 'there is no such operation' ;;
-esac
-case $operation in
-clear)
-  must_be ",\"slot\":\"$slot\""
-  alone
-  clear
-  result '{}'
-  ;;
-mark-good)
-  must_be ",\"slot\":\"$slot\""
-  alone
-  mark_good
-  result '{}'
-  ;;
-activate)
-  get trial
-  trial=$value
-  case $trial in true | false) ;; *) refuse slots 'trial must be true or false' ;; esac
-  must_be ",\"slot\":\"$slot\",\"trial\":$trial"
-  alone
-  activate
-  result '{}'
-  ;;
-seal)
-  get_number size
-  size=$value
-  must_be ",\"slot\":\"$slot\",\"size\":$size"
-  alone
-  seal
-  result '{}'
-  ;;
-write)
-  get_image
-  get_number size
-  size=$value
-  must_be ",\"slot\":\"$slot\",\"image\":\"$image\",\"size\":$size"
-  alone
-  write
-  result '{}'
-  ;;
-read)
-  get_image
-  get_number offset
-  offset=$value
-  get_number length
-  length=$value
-  must_be ",\"slot\":\"$slot\",\"image\":\"$image\",\"offset\":$offset,\"length\":$length"
-  read_image
-  ;;
-esac
+serve

@@ -50,8 +50,8 @@ const FAULTS: readonly Fault[] = [
   },
   {
     fault: 'has state wait for its lock',
-    line: "state)\n  must_be ''\n",
-    instead: "state)\n  must_be ''\n  alone\n",
+    line: "    must_be ''\n",
+    instead: "    must_be ''\n    alone\n",
     check: 'answers-during-a-write',
     timeoutMs: 1500,
   },

@@ -1,5 +1,5 @@
 import { chmod, mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CommandSlots } from '../../../agent/slots/command.ts';
 import type { SlotName } from '../../../agent/slots/command-protocol.ts';
 import type { Program } from '../../../agent/programs.ts';
@@ -81,14 +81,17 @@ export async function changedExample(
   instead: string,
 ): Promise<AsyncDisposable & { readonly script: string }> {
   const { path, [Symbol.asyncDispose]: dispose } = await temporaryFolder(IN_MEMORY);
-  const script = join(path, 'slots.sh');
-  const good = await readFile(SYSTEMD_BOOT_EXAMPLE, 'utf8');
-  const count = good.split(line).length - 1;
+  let count = 0;
+  for (const name of ['systemd-boot.sh', 'protocol.sh']) {
+    const good = await readFile(join(dirname(SYSTEMD_BOOT_EXAMPLE), name), 'utf8');
+    count += good.split(line).length - 1;
+    await writeFile(
+      join(path, name),
+      good.replace(line, () => instead),
+    );
+  }
   if (count !== 1) throw new Error(`the example has ${JSON.stringify(line)} ${count} times`);
-  await writeFile(
-    script,
-    good.replace(line, () => instead),
-  );
+  const script = join(path, 'systemd-boot.sh');
   await chmod(script, 0o755);
   return { script, [Symbol.asyncDispose]: dispose };
 }
