@@ -33,6 +33,8 @@ export type AgentErrorCode =
   | 'agent/not-done'
   /** The slots are not as the operation needs them. */
   | 'agent/slots'
+  /** The answer of `agent on-trial` where nothing is. */
+  | 'agent/not-on-trial'
   /** The system does not boot although it is told to. */
   | 'agent/reboot'
   /** There is not enough room on the disk. */

@@ -1,28 +1,6 @@
-import { Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { KEY_SOURCES } from '../adapters/signing/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
-import { agentConformanceCommand } from '../agent/commands/conformance.ts';
-import { agentConfigShowCommand } from '../agent/commands/config-show.ts';
-import { agentDoctorCommand } from '../agent/commands/doctor.ts';
-import {
-  agentInhibitAddCommand,
-  agentInhibitListCommand,
-  agentInhibitRemoveCommand,
-} from '../agent/commands/inhibit.ts';
-import { agentOnceCommand } from '../agent/commands/once.ts';
-import { agentProvisionCommand } from '../agent/commands/provision.ts';
-import { agentRunCommand } from '../agent/commands/run.ts';
-import { agentSlotsActivateCommand } from '../agent/commands/slots-activate.ts';
-import { agentSlotsAdoptCommand } from '../agent/commands/slots-adopt.ts';
-import { agentSlotsCancelCommand } from '../agent/commands/slots-cancel.ts';
-import { agentSlotsConformanceCommand } from '../agent/commands/slots-conformance.ts';
-import { agentSlotsMarkGoodCommand } from '../agent/commands/slots-mark-good.ts';
-import { agentSlotsRollbackCommand } from '../agent/commands/slots-rollback.ts';
-import { agentSlotsStatusCommand } from '../agent/commands/slots-status.ts';
-import { agentStatusCommand } from '../agent/commands/status.ts';
-import { agentVerbCommand } from '../agent/commands/verb.ts';
-import { agentWhyCommand } from '../agent/commands/why.ts';
-import { VERBS } from '../agent/legal-verbs.ts';
 import { SIMPLE_VERBS } from '../core/verb.ts';
 import { auditExportCommand } from '../repo-tools/commands/audit-export.ts';
 import { auditListCommand } from '../repo-tools/commands/audit-list.ts';
@@ -73,15 +51,14 @@ import { rootProposeCommand } from '../repo-tools/commands/root-propose.ts';
 import { rootReviewCommand } from '../repo-tools/commands/root-review.ts';
 import { rootSignCommand } from '../repo-tools/commands/root-sign.ts';
 import { serveCommand } from '../server/commands/serve.ts';
-import { completionCommand } from './completion/command.ts';
 import { stateExportCommand } from '../server/commands/state-export.ts';
 import { stateImportCommand } from '../server/commands/state-import.ts';
-import { CALLED_WRONGLY, failureOf } from './failure.ts';
+import { agentCommands } from './agent-commands.ts';
+import { groupOf, newProgram, runCommandLine } from './command-line.ts';
+import { completionCommand } from './completion/command.ts';
 
 function buildProgram(io: Io): Command {
-  const program = new Command('tidegate')
-    .description('Publish, roll out and install OS images, safely')
-    .showHelpAfterError('(see --help)');
+  const program = newProgram('Publish, roll out and install OS images, safely');
   group(program, 'key', 'signing keys', [
     keyNewCommand(io),
     keyShowCommand(io),
@@ -151,37 +128,13 @@ function buildProgram(io: Io): Command {
     stateExportCommand(io),
     stateImportCommand(io),
   ]);
-  group(program, 'agent', 'the program on a host', [
-    agentOnceCommand(io),
-    agentRunCommand(io),
-    agentStatusCommand(io),
-    agentProvisionCommand(io),
-    ...VERBS.map((verb) => agentVerbCommand(io, verb)),
-    agentWhyCommand(io),
-    groupOf('inhibit', 'what keeps the agent from going on, for a time', [
-      agentInhibitAddCommand(io),
-      agentInhibitRemoveCommand(io),
-      agentInhibitListCommand(io),
-    ]),
-    agentDoctorCommand(io),
-    agentConformanceCommand(io),
-    groupOf('config', 'what the agent is told to do', [agentConfigShowCommand(io)]),
-    groupOf('slots', 'the slots of a host, and what its boot loader does with them', [
-      agentSlotsStatusCommand(io),
-      agentSlotsMarkGoodCommand(io),
-      agentSlotsActivateCommand(io),
-      agentSlotsCancelCommand(io),
-      agentSlotsRollbackCommand(io),
-      agentSlotsAdoptCommand(io),
-      agentSlotsConformanceCommand(io),
-    ]),
-  ]);
+  program.addCommand(agentCommands(io));
   group(program, 'bottlerocket', 'what unmodified Bottlerocket hosts do', [
     bottlerocketWavesCommand(io),
     bottlerocketDecideCommand(io),
   ]);
   program.addCommand(completionCommand(io));
-  configure(program, io);
+  explainKeys(program);
   return program;
 }
 
@@ -194,27 +147,12 @@ function group(
   program.addCommand(groupOf(name, description, commands));
 }
 
-function groupOf(name: string, description: string, commands: readonly Command[]): Command {
-  const parent = new Command(name).description(description);
-  commands.forEach((command) => parent.addCommand(command));
-  return parent;
-}
-
-/** Settings that commander does not pass on to commands made elsewhere. */
-function configure(command: Command, io: Io): void {
-  command.exitOverride().configureOutput({
-    writeOut: (text) => io.stdout.write(text),
-    writeErr: (text) => io.stderr.write(text),
-    outputError: (text, write) => {
-      write(text.replace(/^error: /, 'tidegate: error: '));
-    },
-  });
+/** Where a key is taken, the help says how one is given. */
+function explainKeys(command: Command): void {
   if (takesKeys(command)) {
     command.addHelpText('after', ['\nA key is given as', ...KEY_SOURCES].join('\n  '));
   }
-  command.commands.forEach((child) => {
-    configure(child, io);
-  });
+  command.commands.forEach(explainKeys);
 }
 
 function takesKeys(command: Command): boolean {
@@ -226,15 +164,6 @@ function takesKeys(command: Command): boolean {
 }
 
 /** Runs one command line (without `node` and the script) and returns the exit code; never throws. */
-export async function runCli(argv: readonly string[], io: Io): Promise<number> {
-  try {
-    await buildProgram(io).parseAsync([...argv], { from: 'user' });
-    return 0;
-  } catch (error) {
-    // Commander has said what was wrong with the command line already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : CALLED_WRONGLY;
-    const { exitCode, lines } = failureOf(error);
-    lines.forEach((line) => io.stderr.write(`${line}\n`));
-    return exitCode;
-  }
+export function runCli(argv: readonly string[], io: Io): Promise<number> {
+  return runCommandLine(buildProgram(io), argv, io);
 }

@@ -19,11 +19,16 @@ const OF_VERIFY: Readonly<Record<VerifyErrorCode, number>> = {
   'verify/target': 72,
   'verify/expires-soon': 73,
 };
-const OWN_EXIT_CODES: ReadonlyMap<string, number> = new Map(Object.entries(OF_VERIFY));
+/** Units and scripts ask `agent on-trial`, and "no" is no failure. */
+const ANSWERED_NO = 3;
+const OWN_EXIT_CODES: ReadonlyMap<string, number> = new Map([
+  ...Object.entries(OF_VERIFY),
+  ['agent/not-on-trial', ANSWERED_NO] as const,
+]);
 
 export type Failure = { readonly exitCode: number; readonly lines: readonly string[] };
 
-/** The one place where errors become exit codes: 1 it failed, 2 it was called wrongly (`usage/…`), 64 to 73 `repo verify`. */
+/** The one place where errors become exit codes: 1 failed, 2 called wrongly (`usage/…`), 3 no, 64 to 73 `repo verify`. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof ExpectedError) {
     return {

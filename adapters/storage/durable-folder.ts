@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from './file-errors.ts';
 
@@ -14,8 +14,18 @@ export async function ensureFolder(folder: string, durable: Set<string>): Promis
     durable.delete(folder);
   }
   if (durable.has(folder)) return;
-  await syncFolder(parent);
+  await syncFolder(parent).catch(async (error: unknown) => {
+    if (errnoOf(error) !== 'EINVAL' || !(await isMountPoint(folder))) throw error;
+  });
   durable.add(folder);
+}
+
+/**
+ * What is mounted on a folder of a read-only image, as squashfs, needs no name made durable there, and such file systems refuse
+ * to sync.
+ */
+async function isMountPoint(folder: string): Promise<boolean> {
+  return (await stat(folder)).dev !== (await stat(dirname(folder))).dev;
 }
 
 /** False when the folder above is missing. */

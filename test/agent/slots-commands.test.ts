@@ -176,3 +176,35 @@ describe('agent slots', () => {
     });
   });
 });
+
+describe('agent on-trial', () => {
+  it('says yes from the first boot of a release until it is found good, and no otherwise', async () => {
+    await using test = await setup();
+    const exitCode = async () => (await test.agent('on-trial')).exitCode;
+    expect(await exitCode()).toBe(3);
+    await test.json('once');
+    expect(await exitCode()).toBe(3);
+    await test.host.boot();
+    expect(await exitCode()).toBe(0);
+    expect(await test.json('on-trial')).toEqual({ onTrial: true });
+    await test.json('once');
+    expect(await exitCode()).toBe(3);
+    expect(await test.json('on-trial')).toEqual({ onTrial: false });
+  });
+
+  it('believes the bits and no journal, so that whoever boots on a yes does so for three times at most', async () => {
+    await using test = await setup();
+    await test.json('once');
+    await test.host.boot();
+    await rm(join(test.world.folder, 'state', 'journal.json'));
+    expect(await test.json('on-trial')).toEqual({ onTrial: true });
+    await test.json('slots', 'mark-good');
+    expect(await test.json('on-trial')).toEqual({ onTrial: false });
+  });
+
+  it('fails where the slots cannot be read, which is no yes', async () => {
+    await using test = await setup();
+    await writeFile(test.host.options.disk, 'no table');
+    expect((await test.agent('on-trial')).exitCode).toBe(1);
+  });
+});
