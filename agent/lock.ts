@@ -2,6 +2,7 @@ import { mkdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFileLock } from '../adapters/storage/file-lock.ts';
 import { StorageError } from '../adapters/storage/storage.ts';
+import { onDisk } from './durable.ts';
 import { AgentError } from './errors.ts';
 
 /**
@@ -9,9 +10,11 @@ import { AgentError } from './errors.ts';
  * however it ends, so nothing stale is ever left to clean. Throws `agent/locked` at once if another agent is at work.
  */
 export async function asOnlyAgent<T>(stateFolder: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const file = join(stateFolder, 'lock');
-  await emptyIfDamaged(file);
+  await onDisk(`preparing ${file}`, async () => {
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    await emptyIfDamaged(file);
+  });
   // What the work itself throws is no failure of the lock.
   let isHeld = false;
   try {

@@ -46,6 +46,14 @@ describe('asOnlyAgent', () => {
     await asOnlyAgent(at, async () => {});
   });
 
+  it('calls a state folder that cannot be made a failure of the disk', async () => {
+    const file = join(await folder(), 'file');
+    await writeFile(file, '');
+    await expect(asOnlyAgent(join(file, 'state'), async () => 'in')).rejects.toMatchObject({
+      code: 'agent/disk',
+    });
+  });
+
   it('is not kept away by what lies in the file', async () => {
     const at = await folder();
     await writeFile(join(at, 'lock'), 'garbage '.repeat(1000));
