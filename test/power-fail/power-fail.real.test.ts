@@ -1,0 +1,72 @@
+import { describe, expect, it } from '@jest/globals';
+import { runMatrix } from './matrix.ts';
+import { MUTANTS, mutated } from './mutants.ts';
+import { PowerFailHost } from './host.ts';
+import { losePower } from './power-loss.ts';
+import { recordAgent } from './run-agent.ts';
+import { storyOf } from './story.ts';
+import { writeTree } from './tree-on-disk.ts';
+
+/** A first turn of `agent once` as it was, to take syncs out of. */
+async function recordedUpdate(slots: 'directory' | 'gpt') {
+  const host = await PowerFailHost.open(
+    slots === 'gpt' ? { slots, sectorBytes: 512 } : { slots: 'directory' },
+  );
+  const { value: turn } = await storyOf(host).next();
+  if (turn === undefined) throw new Error('a story without a turn');
+  writeTree(host.folder, turn.begin);
+  const { operations } = await recordAgent(host);
+  return { host, turn, operations, areas: [...(await host.areas()).values()].flat() };
+}
+
+const LOSSES = { unitBytes: 512, everyUpTo: 256, samples: 40, recoveries: 0, seed: 1 };
+
+describe('a host whose power, agent or disk fails', () => {
+  it('boots the old or the new release, and goes on to the end', async () => {
+    const { rows, recovered, phases, complaints } = await runMatrix({
+      hosts: [
+        { slots: 'directory', units: [512], isDisturbed: true },
+        { slots: 'gpt', sectorBytes: 512, units: [512, 4096], isDisturbed: true },
+      ],
+      ...{ everyUpTo: 512, samples: 50, recoveries: 1, seed: 1 },
+      ...{ killEvery: 14, failEvery: 60 },
+    });
+    expect(complaints).toEqual([]);
+    const seen = rows.map(({ host, what, step, neither }) => [host, what, step, neither]);
+    expect(seen).toEqual(seen.map(([host, what, step]) => [host, what, step, 0]));
+    const steps = new Set(rows.map(({ step }) => step));
+    for (const step of ['clearInactive', 'writeImage', 'sealInactive', 'verifyInactive']) {
+      expect(steps).toContain(step);
+    }
+    for (const step of ['activate', 'markGood', 'deactivate']) expect(steps).toContain(step);
+    const both = rows.filter(({ step, what }) => step === 'activate' || what === 'SIGKILL');
+    expect(both.map(({ old, new: after }) => Math.min(old, after) > 1)).toEqual(
+      both.map(() => true),
+    );
+    expect(recovered).toBeGreaterThan(20);
+    for (const phase of ['idle', 'available', 'staged', 'ready', 'confirming']) {
+      expect(phases).toContain(phase);
+    }
+  });
+});
+
+describe.each(['directory', 'gpt'] as const)('the matrix of %s slots', (slots) => {
+  it('finds nothing in a first update as it is', async () => {
+    const { host, turn, operations } = await recordedUpdate(slots);
+    await using _ = host;
+    const { first } = await losePower(host, turn, operations, { ...LOSSES, untilBricked: true });
+    expect(first).toBeNull();
+  });
+
+  it.each(MUTANTS.filter((mutant) => mutant.slots.includes(slots)))(
+    'finds a state that boots neither where an agent $name',
+    async (mutant) => {
+      const { host, turn, operations, areas } = await recordedUpdate(slots);
+      await using _ = host;
+      const left = mutated(operations, mutant, areas);
+      expect(left.length).toBeLessThan(operations.length);
+      const { first } = await losePower(host, turn, left, { ...LOSSES, untilBricked: true });
+      expect(first).not.toBeNull();
+    },
+  );
+});
