@@ -1,7 +1,8 @@
+import type { CheckIn } from '../../core/check-in.ts';
 import type { PowerFailHost } from './host.ts';
 import type { Recording } from './operations.ts';
 import type { Count } from './power-loss.ts';
-import { complaintOf, recover } from './recover.ts';
+import { complaintOf, complaintOfReports, recover } from './recover.ts';
 import { disturbAgent, runWithShortWrites } from './run-agent.ts';
 import type { Ended, Fault } from './run-agent.ts';
 import type { Turn } from './story.ts';
@@ -59,7 +60,7 @@ export async function disturb(
     .filter(({ call }) => disturbance.calls.test(call.name))
     .filter((_, index) => index % every === offset % every);
   for (const { call, at } of chosen) {
-    writeTree(host.folder, turn.begin);
+    after.begin();
     const ended = await disturbAgent(host, calls, { ...disturbance, at });
     const complaint = complaintOfEnd(ended, undisturbed, disturbance);
     const where = `${disturbance.name} at ${call.name} of ${call.path}`;
@@ -75,7 +76,7 @@ export async function shorten(
   { ended: undisturbed }: Recorded,
 ): Promise<Disturbed> {
   const after = await aftermathOf(host, turn);
-  writeTree(host.folder, turn.begin);
+  after.begin();
   const ended = await runWithShortWrites(host);
   const isSame = ended.code === undisturbed.code && ended.stdout === undisturbed.stdout;
   const complaint = isSame ? null : 'ended otherwise';
@@ -103,14 +104,24 @@ async function aftermathOf(host: PowerFailHost, turn: Turn) {
   const count = { states: 0, old: 0, new: 0, neither: 0 };
   const phases = new Set<string>();
   let first: string | null = null;
+  let told = 0;
+  const complaintAt = async (isOff: boolean, checkIns: readonly CheckIn[]) => {
+    const rest = await recover(host, { isOff });
+    return complaintOf(rest, turn) ?? complaintOfReports([...checkIns, ...rest.checkIns]);
+  };
   return {
+    begin(): void {
+      writeTree(host.folder, turn.begin);
+      told = host.world.checkIns.length;
+    },
     async look({ complaint: before, where, ended }: Left): Promise<void> {
       const left = readTree(host.folder);
       const { boots, damaged } = await judge.judge(left);
       phases.add((await (await host.agent()).journal.read()).state.kind);
-      const goneOn = complaintOf(await recover(host, { isOff: false }), turn);
+      const checkIns = host.world.checkIns.slice(told);
+      const goneOn = await complaintAt(false, checkIns);
       writeTree(host.folder, left);
-      const booted = complaintOf(await recover(host, { isOff: true }), turn);
+      const booted = await complaintAt(true, checkIns);
       const complaint =
         before ?? (damaged.length > 0 ? `${damaged.join()} damaged` : null) ?? goneOn ?? booted;
       const found = boots === turn.old ? 'old' : boots === turn.new ? 'new' : 'neither';

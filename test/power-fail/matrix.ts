@@ -94,7 +94,11 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
     }
   };
   await Promise.all(options.hosts.map((kind) => live(kind)));
-  const sorted = [...rows.values()].toSorted((a, b) => compare(a.host, b.host));
+  // By host, and within it in the order in which things first went wrong.
+  const orders = { host: orderOf('host', rows), what: orderOf('what', rows) };
+  const place = ({ host, what }: Row) =>
+    orders.host.indexOf(host) * 100 + orders.what.indexOf(what);
+  const sorted = [...rows.values()].toSorted((a, b) => place(a) - place(b));
   return { rows: sorted, recovered, phases, complaints };
 }
 
@@ -105,6 +109,10 @@ export function sumOf(a: Count, b: Count): Count {
     new: a.new + b.new,
     neither: a.neither + b.neither,
   };
+}
+
+function orderOf(key: 'host' | 'what', rows: ReadonlyMap<string, Row>): readonly string[] {
+  return [...new Set([...rows.values()].map((row) => row[key]))];
 }
 
 function compare(a: string, b: string): number {

@@ -14,16 +14,11 @@ export type Rest = {
   readonly version: string | null;
   /** Whether it boots that without being on trial. */
   readonly isGood: boolean;
-  /** Cycles until nothing changed any more. */
-  readonly rounds: number;
-  /** Outcomes that the server was told of, each id once, with the version they are about. */
-  readonly reported: readonly string[];
+  /** Check-ins on the way. */
+  readonly checkIns: readonly CheckIn[];
 };
 
-/**
- * Lets the agent of a host go on, undisturbed from now on, until it rests; `isOff` is a host that the power went off at. Throws if
- * it never rests.
- */
+/** Lets a host go on, undisturbed and after a boot if it is off, until nothing changes any more. Throws if that never comes. */
 export async function recover(
   host: PowerFailHost,
   { isOff }: { readonly isOff: boolean },
@@ -33,9 +28,9 @@ export async function recover(
   const told = world.checkIns.length;
   try {
     if (isOff) await host.boot();
-    for (let round = 1; round <= MOST_ROUNDS; round += 1) {
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
       world.now = new Date(world.now.getTime() + ROUND_MS);
-      const { result, reason } = await runCycle(await host.agent());
+      const { result } = await runCycle(await host.agent());
       const agent = await host.agent();
       const { active, nextToBoot } = await agent.slots.read();
       const { state } = await agent.journal.read();
@@ -49,12 +44,10 @@ export async function recover(
         return {
           version: active?.release.version ?? null,
           isGood: await isGood(agent.slots),
-          rounds: round,
-          reported: reportsIn(world.checkIns.slice(told)),
+          checkIns: world.checkIns.slice(told),
         };
       }
       if (nextToBoot === 'inactive') await host.boot();
-      else if (result === 'failed' && reason === null) throw new Error('failed without a reason');
     }
     throw new Error(`${host.name} does not come to rest`);
   } finally {
@@ -69,22 +62,19 @@ async function isGood(slots: Slots): Promise<boolean> {
 }
 
 /** What must be true of a host that is at rest after a turn that was disturbed; null if it is, else what is not. */
-export function complaintOf(
-  { version, isGood: isGoodNow, reported }: Rest,
-  turn: Turn,
-): string | null {
+export function complaintOf({ version, isGood: isFoundGood }: Rest, turn: Turn): string | null {
   if (version !== turn.ends) return `rests on ${version}, not on ${turn.ends}`;
-  if (!isGoodNow) return `rests on ${version}, which is on trial for ever`;
-  // An attempt that came to nothing is told of and followed by another one; what a boot or a health check ended is final.
-  const ends = reported.filter((report) => !/ (?:verify|install|activate)$/.test(report));
-  return ends.length > 1 ? `reported ${ends.join(' and ')}` : null;
+  return isFoundGood ? null : `rests on ${version}, which is on trial for ever`;
 }
 
-function reportsIn(checkIns: readonly CheckIn[]): readonly string[] {
+/** Null if the server was told how the turn ended, as often as it may be of one id; else what it was told. */
+export function complaintOfReports(checkIns: readonly CheckIn[]): string | null {
   const byId = new Map(
     checkIns.flatMap(({ reports = [] }) =>
       reports.map(({ id, outcome, to, stage }) => [id, `${outcome} ${to} ${stage}`] as const),
     ),
   );
-  return [...byId.values()];
+  // An attempt that came to nothing is told of and followed by another one; what a boot or a health check ended is final.
+  const ends = [...byId.values()].filter((report) => !/ (?:verify|install|activate)$/.test(report));
+  return ends.length === 1 ? null : `told ${ends.length === 0 ? 'nothing' : ends.join(' and ')}`;
 }

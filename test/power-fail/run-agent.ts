@@ -55,15 +55,8 @@ export async function recordAgent(
   const ended = await underStrace(
     host,
     [
-      '--seccomp-bpf',
-      '-y',
-      '-xx',
-      '-s',
-      '10000000',
-      '-o',
-      log,
-      '-e',
-      `trace=${RECORDED_CALLS.join(',')}`,
+      ...['--seccomp-bpf', '-y', '-xx', '-s', '10000000', '-o', log],
+      ...['-e', `trace=${RECORDED_CALLS.join(',')}`],
     ],
     { STEPS_FILE: stepsFile },
   );

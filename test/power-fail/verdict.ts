@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../../agent/errors.ts';
@@ -47,6 +46,7 @@ export class Judge {
   readonly #host: PowerFailHost;
   readonly #areas: readonly Area[];
   readonly #looks = new Map<string, Look>();
+  readonly #contents = new Map<string, Uint8Array[]>();
 
   private constructor(host: PowerFailHost, areas: readonly Area[]) {
     this.#host = host;
@@ -79,25 +79,35 @@ export class Judge {
   }
 
   #keyOf(tree: Tree): string {
-    const hash = createHash('sha1');
+    const parts: string[] = [];
     for (const [path, content] of tree) {
-      hash.update(`${path} ${content.kind} `);
-      if (content.kind === 'link') hash.update(content.target);
-      if (content.kind !== 'file') continue;
-      hash.update(`${content.bytes.length} `);
-      if (path.endsWith('.tmp') || /^slots\/[ab]\/[^.]+$/.test(path)) continue;
-      if (path !== 'disk.img') {
-        hash.update(content.bytes);
-        continue;
+      if (content.kind === 'folder') parts.push(path);
+      else if (content.kind === 'link') parts.push(`${path} ${content.target}`);
+      else {
+        const { bytes } = content;
+        const ids = this.#readParts(path, bytes).map((part, index) =>
+          this.#idOf(`${path} ${index}`, part),
+        );
+        parts.push(`${path} ${bytes.length} ${ids.join()}`);
       }
-      let at = 0;
-      for (const { from, to } of this.#areas) {
-        hash.update(content.bytes.subarray(at, from));
-        at = to;
-      }
-      hash.update(content.bytes.subarray(at));
     }
-    return hash.digest('base64');
+    return parts.join('\n');
+  }
+
+  /** What the agent's code may read of a file before it looks at an image. */
+  #readParts(path: string, bytes: Uint8Array): readonly Uint8Array[] {
+    if (path.endsWith('.tmp') || /^slots\/[ab]\/[^.]+$/.test(path)) return [];
+    if (path !== 'disk.img') return [bytes];
+    const begins = [0, ...this.#areas.map(({ to }) => to)];
+    return begins.map((at, index) => bytes.subarray(at, this.#areas[index]?.from));
+  }
+
+  /** A number for each content that was seen there. */
+  #idOf(place: string, bytes: Uint8Array): number {
+    const known = this.#contents.get(place) ?? [];
+    this.#contents.set(place, known);
+    const id = known.findIndex((other) => Buffer.compare(other, bytes) === 0);
+    return id === -1 ? known.push(new Uint8Array(bytes)) - 1 : id;
   }
 
   async #look(tree: Tree): Promise<Look> {
