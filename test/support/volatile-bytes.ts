@@ -72,8 +72,8 @@ export class VolatileBytes {
     const ofUnits = this.#lengths.length === 0 ? picks : picks.slice(1);
     const ofLength = this.#lengths.length === 0 ? 0 : (picks[0] ?? 0);
     const length = this.#lengths[ofLength - 1] ?? this.#durable.length;
-    const bytes = new Uint8Array(length);
-    bytes.set(this.#durable.subarray(0, length));
+    const bytes = length === this.#durable.length ? this.#durable.slice() : new Uint8Array(length);
+    if (length !== this.#durable.length) bytes.set(this.#durable.subarray(0, length));
     let index = 0;
     for (const [unit, versions] of this.#units) {
       const version = versions[(ofUnits[index] ?? 0) - 1];
