@@ -1,6 +1,6 @@
 import type { CheckIn } from '../../core/check-in.ts';
 import type { PowerFailHost } from './host.ts';
-import type { Recording } from './operations.ts';
+import type { Call, Recording } from './operations.ts';
 import type { Count } from './power-loss.ts';
 import { complaintOf, complaintOfReports, recover } from './recover.ts';
 import { disturbAgent, runWithShortWrites } from './run-agent.ts';
@@ -52,13 +52,16 @@ export async function disturb(
   host: PowerFailHost,
   turn: Turn,
   { calls, ended: undisturbed }: Recorded,
-  { disturbance, every, offset = 0 }: Choice,
+  { disturbance, every, offset = 0, isInEveryPhase = false }: Choice,
 ): Promise<Disturbed> {
   const after = await aftermathOf(host, turn);
   const chosen = calls
     .map((call, index) => ({ call, at: index }))
     .filter(({ call }) => disturbance.calls.test(call.name))
-    .filter((_, index) => index % every === offset % every);
+    .filter(
+      ({ at }, index) =>
+        index % every === offset % every || (isInEveryPhase && isJournalWrite(calls[at - 1])),
+    );
   for (const { call, at } of chosen) {
     after.begin();
     const ended = await disturbAgent(host, calls, { ...disturbance, at });
@@ -90,6 +93,8 @@ type Choice = {
   /** One call of so many, from `offset` on. */
   readonly every: number;
   readonly offset?: number;
+  /** Whether the first call after each change of the journal is one of them too. */
+  readonly isInEveryPhase?: boolean;
 };
 type Left = {
   /** What is wrong already; null if nothing is. */
@@ -97,6 +102,10 @@ type Left = {
   readonly where: string;
   readonly ended: Ended;
 };
+
+function isJournalWrite(call: Call | undefined): boolean {
+  return call?.name === 'rename' && call.path === 'state/journal.json';
+}
 
 /** Looks at what disturbed runs leave, and counts them. */
 async function aftermathOf(host: PowerFailHost, turn: Turn) {

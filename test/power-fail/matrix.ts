@@ -74,6 +74,7 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
       const killed = await disturb(host, turn, recording, {
         disturbance: KILL,
         every: options.killEvery,
+        isInEveryPhase: true,
       });
       add(host.name, [KILL.name, ANY], killed);
       killed.phases.forEach((phase) => phases.add(phase));

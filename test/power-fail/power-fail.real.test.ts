@@ -30,7 +30,7 @@ describe('a host whose power, agent or disk fails', () => {
         { slots: 'gpt', sectorBytes: 512, units: [4096], isDisturbed: true },
       ],
       ...{ everyUpTo: 256, samples: 30, recoveries: 1, seed: 1 },
-      ...{ killEvery: 24, failEvery: 120 },
+      ...{ killEvery: 50, failEvery: 120 },
     });
     expect(complaints).toEqual([]);
     const seen = rows.map(({ host, what, step, neither }) => [host, what, step, neither]);
@@ -45,7 +45,7 @@ describe('a host whose power, agent or disk fails', () => {
       both.map(() => true),
     );
     expect(recovered).toBeGreaterThan(15);
-    for (const phase of ['idle', 'available', 'ready', 'confirming']) {
+    for (const phase of ['idle', 'available', 'staged', 'ready', 'confirming', 'fallen-back']) {
       expect(phases).toContain(phase);
     }
   }, 600_000);
