@@ -173,9 +173,24 @@ async function activate(
     if ((await slots.read()).isTriedInVain) await slots.deactivate(target.from);
     await slots.activate(target.to);
   } catch (error) {
-    return failedBy(context, { error, stage: 'activate', target, attempt });
+    const failed = { error, stage: 'activate', target, attempt } as const;
+    // It may have taken effect all the same: the attempt is over only where the slot of before surely boots.
+    if (await isTakenBack(context, target)) return failedBy(context, failed);
+    noted(context, failed);
+    return null;
   }
   return { kind: 'activated', needsReboot: slots.needsReboot };
+}
+
+/** False where the disk does not take that either: then the next cycle goes by what the slots say. */
+async function isTakenBack({ slots }: AgentContext, { from }: Target): Promise<boolean> {
+  try {
+    await slots.deactivate(from);
+    return true;
+  } catch (error) {
+    if (error instanceof AgentError) return false;
+    throw error;
+  }
 }
 
 async function reboot(

@@ -9,13 +9,15 @@ import { AgentError } from '../errors.ts';
 /** tuf-js's errors as ours. `lastFailure` is why the last download failed, which tuf-js keeps only as text. */
 export function translateTufError(cause: unknown, lastFailure: AgentError | null): AgentError {
   if (cause instanceof AgentError) return cause;
-  if (lastFailure !== null && !(cause instanceof PersistError)) return lastFailure;
   const message = messageOf(cause);
+  if (lastFailure !== null && !isOfDisk(cause, message)) return lastFailure;
   return new AgentError(codeOf(cause, message), `the repository's metadata: ${message}`, { cause });
 }
 
 function codeOf(cause: unknown, message: string) {
-  if (cause instanceof PersistError) return 'agent/disk';
+  if (isOfDisk(cause, message)) {
+    return /\b(?:ENOSPC|EDQUOT|EFBIG)\b/.test(message) ? 'agent/full' : 'agent/disk';
+  }
   if (cause instanceof DownloadHTTPError) return 'agent/not-there';
   // For snapshot and targets tuf-js wraps these two in a RuntimeError that keeps only their text.
   if (cause instanceof ExpiredMetadataError || message.endsWith(' is expired'))
@@ -24,6 +26,11 @@ function codeOf(cause: unknown, message: string) {
     return 'agent/rollback';
   }
   return 'agent/metadata';
+}
+
+/** For snapshot and targets tuf-js wraps it in a RuntimeError that keeps only its text. */
+function isOfDisk(cause: unknown, message: string): boolean {
+  return cause instanceof PersistError || message.includes('Failed to persist metadata');
 }
 
 function messageOf(cause: unknown): string {

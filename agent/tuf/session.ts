@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { openUpdater } from '../../adapters/tuf-js/updater.ts';
+import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
 import { anchorIdOf } from './anchor.ts';
 import { translateTufError } from './errors.ts';
@@ -127,12 +128,14 @@ async function readAnchor(path: string) {
 
 /** The scratch folder is made anew every time: what a killed refresh left in it counts for nothing. */
 async function fillScratch(scratch: string, root: Buffer, { roles }: TrustedMetadata) {
-  await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
-  for (const [role, text] of Object.entries(roles)) {
-    await writeFile(join(scratch, fileOf(role)), text);
-  }
-  await writeFile(join(scratch, fileOf('root')), root);
+  await onDisk(`filling ${scratch}`, async () => {
+    await rm(scratch, { recursive: true, force: true });
+    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    for (const [role, text] of Object.entries(roles)) {
+      await writeFile(join(scratch, fileOf(role)), text);
+    }
+    await writeFile(join(scratch, fileOf('root')), root);
+  });
 }
 
 /** tuf-js names its files like this. */
@@ -147,12 +150,14 @@ async function readScratch(
   fetcher: MetadataFetcher,
   trusted: TrustedMetadataStore,
 ): Promise<TrustedMetadata> {
-  const names = (await readdir(scratch)).filter((name) => name.endsWith('.json')).toSorted();
   const roles: Record<string, string> = {};
-  for (const name of names) {
-    const role = decodeURIComponent(name.slice(0, -'.json'.length));
-    if (role !== 'root') roles[role] = await readFile(join(scratch, name), 'utf8');
-  }
+  await onDisk(`reading ${scratch}`, async () => {
+    const names = (await readdir(scratch)).filter((name) => name.endsWith('.json')).toSorted();
+    for (const name of names) {
+      const role = decodeURIComponent(name.slice(0, -'.json'.length));
+      if (role !== 'root') roles[role] = await readFile(join(scratch, name), 'utf8');
+    }
+  });
   const roots: Record<string, string> = { ...known };
   for (const [version, text] of fetcher.roots) {
     if (version <= trusted.root.signed.version) roots[version] = text;

@@ -1,0 +1,141 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentContext } from '../../agent/context.ts';
+import { provision } from '../../agent/provision.ts';
+import { openDisk } from '../../agent/slots/disk-file.ts';
+import { changeBits } from '../../agent/slots/gpt-bits.ts';
+import { readGpt } from '../../agent/slots/gpt-disk.ts';
+import { findSets, PART_NAMES } from '../../core/gpt/sets.ts';
+import { afterBootOf, CLEARED, nextToBoot, readBits } from '../../core/gpt/slot-bits.ts';
+import type { SectorSize } from '../../core/gpt/header.ts';
+import { sampleCopy, sampleDisk, slotPartitions } from '../support/gpt-samples.ts';
+import { hostWorld } from '../support/host-world.ts';
+import type { HostWorld } from '../support/host-world.ts';
+import type { Area } from './volatile-tree.ts';
+
+/** What the slots of a host are. */
+export type HostKind =
+  { readonly slots: 'directory' } | { readonly slots: 'gpt'; readonly sectorBytes: SectorSize };
+
+/** Partitions begin and end at 4096 bytes with sectors of 512 too, as every tool makes them: 258 + 6 sectors each. */
+const PARTITION_BYTES = 258 * 512;
+const GAP_SECTORS = 6;
+
+const DISK = 'disk.img';
+const COMMAND_LINE = 'cmdline';
+/** While this file is there the host is not well. */
+const SICK = 'sick';
+
+/** A host whose files all lie in one folder, and the world around it. */
+export class PowerFailHost implements AsyncDisposable {
+  readonly kind: HostKind;
+  readonly world: HostWorld;
+  /** Raw images by version. */
+  readonly images = new Map<string, Readonly<Record<string, Buffer>>>();
+
+  private constructor(kind: HostKind, world: HostWorld) {
+    this.kind = kind;
+    this.world = world;
+  }
+
+  /** A host that runs 2.0.0 and was found good. */
+  static async open(kind: HostKind): Promise<PowerFailHost> {
+    const host = new PowerFailHost(kind, await hostWorld());
+    const { world } = host;
+    const settings = await readFile(world.configFile, 'utf8');
+    await writeFile(
+      world.configFile,
+      `${settings
+        .slice(0, settings.indexOf('[slots]'))
+        .replace("state = 'state'", "state = 'host/state'")}${host.#slotSettings()}`,
+    );
+    await mkdir(host.folder);
+    await host.#makeDisk();
+    await host.publish('2.0.0');
+    await host.publish('2.1.0', ['2.0.0']);
+    await provision(await host.agent(), '2.0.0');
+    await host.boot();
+    return host;
+  }
+
+  get folder(): string {
+    return join(this.world.folder, 'host');
+  }
+
+  get name(): string {
+    return this.kind.slots === 'gpt' ? `gpt, ${this.kind.sectorBytes}-byte sectors` : 'directory';
+  }
+
+  agent(): Promise<AgentContext> {
+    return this.world.agent();
+  }
+
+  async publish(version: string, rollbackTo: readonly string[] = []): Promise<void> {
+    this.images.set(version, await this.world.publish(version, { rollbackTo }));
+  }
+
+  async setSick(isSick: boolean): Promise<void> {
+    const file = join(this.world.folder, SICK);
+    await (isSick ? writeFile(file, '') : rm(file, { force: true }));
+  }
+
+  /** The power comes back: what the slots say runs from now on. Null if nothing boots. */
+  async boot(): Promise<void> {
+    if (this.kind.slots === 'directory') return;
+    const disk = join(this.folder, DISK);
+    const place = { disk, active: 'auto', kernelCommandLine: '' } as const;
+    await using opened = await openDisk(disk, 'read');
+    const { a, b } = findSets((await readGpt(opened)).entries);
+    const pair = { a: readBits(a.boot.attributes), b: readBits(b.boot.attributes) };
+    const side = nextToBoot(pair);
+    if (side === null) throw new Error('nothing boots');
+    await changeBits(place, { step: () => afterBootOf(pair, side) });
+    const { root } = { a, b }[side];
+    await writeFile(join(this.folder, COMMAND_LINE), `quiet root=PARTUUID=${root.uniqueGuid}\n`);
+  }
+
+  /** Where the devices of the partitions lie on the disk. */
+  async areas(): Promise<ReadonlyMap<string, readonly Area[]>> {
+    if (this.kind.slots === 'directory') return new Map();
+    await using disk = await openDisk(join(this.folder, DISK), 'read');
+    const { entries, sectorSize } = await readGpt(disk);
+    const { a, b } = findSets(entries);
+    const areas = [a, b]
+      .flatMap((set) => PART_NAMES.map((name) => set[name]))
+      .map(({ firstLba, lastLba }) => ({
+        from: firstLba * sectorSize,
+        to: (lastLba + 1) * sectorSize,
+      }))
+      .toSorted((one, other) => one.from - other.from);
+    return new Map([[DISK, areas]]);
+  }
+
+  #slotSettings(): string {
+    const slots =
+      this.kind.slots === 'directory'
+        ? ["kind = 'directory'", "path = 'host/slots'"]
+        : ["kind = 'gpt'", `disk = 'host/${DISK}'`, `kernel-command-line = 'host/${COMMAND_LINE}'`];
+    const well = `test ! -e '${join(this.world.folder, SICK)}'`;
+    return [
+      ...['[slots]', ...slots],
+      ...['[health]', `command = ['/bin/sh', '-c', "${well}"]`],
+      ...['[reboot]', "command = ['/bin/true']", ''],
+    ].join('\n');
+  }
+
+  async #makeDisk(): Promise<void> {
+    if (this.kind.slots === 'directory') return;
+    const { sectorBytes: sectorSize } = this.kind;
+    const partitions = slotPartitions({ a: CLEARED, b: CLEARED }, PARTITION_BYTES);
+    const gap = sectorSize === 512 ? GAP_SECTORS : 0;
+    await writeFile(
+      join(this.folder, DISK),
+      sampleDisk(sampleCopy(partitions, { sectorSize, gap })),
+    );
+    await writeFile(join(this.folder, COMMAND_LINE), 'quiet root=/dev/sr0\n');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.world[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,169 @@
+/** What a process did to the files of a host, in the order in which the kernel finished it; paths begin at the host's folder. */
+export type Operation =
+  /** A call to the slots began or was over. */
+  | { readonly kind: 'step'; readonly line: string }
+  | { readonly kind: 'make-file'; readonly path: string }
+  | { readonly kind: 'make-folder'; readonly path: string }
+  | { readonly kind: 'make-link'; readonly path: string; readonly target: string }
+  | { readonly kind: 'resize'; readonly path: string; readonly length: number }
+  | { readonly kind: 'write'; readonly path: string; readonly at: number; readonly bytes: Buffer }
+  /** `offsets`: where the handle that is synced ever wrote. */
+  | { readonly kind: 'sync'; readonly path: string; readonly offsets: readonly number[] }
+  | { readonly kind: 'rename'; readonly from: string; readonly path: string }
+  | { readonly kind: 'remove'; readonly path: string };
+
+/** A system call on a file of the host that changes it or makes it durable, whether it worked or not. */
+export type Call = {
+  readonly name: string;
+  readonly path: string;
+  /** The path before, of a file that is renamed. */
+  readonly from: string | null;
+  readonly thread: string;
+};
+
+export type Recording = {
+  readonly operations: readonly Operation[];
+  readonly calls: readonly Call[];
+};
+
+/** The calls that change files or make them durable. Opening is recorded too, but neither killed nor failed. */
+export const CHANGING_CALLS = [
+  ...['write', 'pwrite64', 'writev', 'pwritev', 'truncate', 'ftruncate', 'fallocate'],
+  ...['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'rmdir', 'mkdir', 'mkdirat'],
+  ...['symlink', 'symlinkat', 'link', 'linkat', 'fsync', 'fdatasync', 'copy_file_range'],
+];
+/** How strace must be told to look for `readRecording`. */
+export const RECORDED_CALLS = [...CHANGING_CALLS, 'openat', 'close'];
+
+type Handle = { readonly path: string; position: number; readonly offsets: number[] };
+type Places = { readonly folder: string; readonly stepsFile: string };
+
+/** Reads what `strace -f -y -xx` wrote of one process. Throws for a call that it has no meaning for. */
+export function readRecording(log: string, { folder, stepsFile }: Places): Recording {
+  const operations: Operation[] = [];
+  const calls: Call[] = [];
+  const handles = new Map<string, Handle>();
+  const inside = (path: string) =>
+    path === folder ? '.' : path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : null;
+  for (const { thread, name, fd, strings, flags, result } of linesOf(log)) {
+    if (name === 'write' && fd?.path === stepsFile) {
+      operations.push({ kind: 'step', line: (strings[0] ?? Buffer.alloc(0)).toString().trim() });
+      continue;
+    }
+    if (name === 'openat') {
+      const path = inside(String(strings[0] ?? ''));
+      if (path === null || result < 0) continue;
+      handles.set(String(result), { path, position: 0, offsets: [] });
+      operations.push(...opened(path, flags));
+      continue;
+    }
+    if (name === 'close') {
+      if (fd !== null) handles.delete(fd.number);
+      continue;
+    }
+    const path = inside(fd === null ? String(strings.at(-1) ?? '') : fd.path);
+    if (path === null) continue;
+    const from = name === 'rename' ? inside(String(strings[0])) : null;
+    calls.push({ name, path, from, thread });
+    if (result < 0) continue;
+    const handle = fd === null ? undefined : handles.get(fd.number);
+    operations.push(meaningOf({ name, path, strings, result, flags }, handle, inside));
+  }
+  return { operations, calls };
+}
+
+function opened(path: string, flags: string): Operation[] {
+  // A power loss may leave anything in a temporary file: nobody may ever look into one.
+  if (path.endsWith('.tmp') && !/O_WRONLY|O_RDWR/.test(flags)) {
+    throw new Error(`${path} was opened to be read`);
+  }
+  return [
+    ...(flags.includes('O_CREAT') ? [{ kind: 'make-file', path } as const] : []),
+    ...(flags.includes('O_TRUNC') ? [{ kind: 'resize', path, length: 0 } as const] : []),
+  ];
+}
+
+type Done = {
+  readonly name: string;
+  readonly path: string;
+  readonly strings: readonly Buffer[];
+  readonly result: number;
+  /** Everything between the parentheses. */
+  readonly flags: string;
+};
+
+function meaningOf(
+  { name, path, strings, result, flags }: Done,
+  handle: Handle | undefined,
+  inside: (path: string) => string | null,
+): Operation {
+  const last = Number(/, (\d+)$/.exec(flags)?.[1]);
+  switch (name) {
+    case 'write':
+    case 'pwrite64': {
+      if (handle === undefined) throw new Error(`${path} was written through an unknown handle`);
+      const at = name === 'write' ? handle.position : last;
+      handle.position += name === 'write' ? result : 0;
+      handle.offsets.push(at);
+      return {
+        kind: 'write',
+        path,
+        at,
+        bytes: (strings[0] ?? Buffer.alloc(0)).subarray(0, result),
+      };
+    }
+    case 'fsync':
+    case 'fdatasync':
+      return { kind: 'sync', path, offsets: handle?.offsets ?? [] };
+    case 'ftruncate':
+      return { kind: 'resize', path, length: last };
+    case 'rename': {
+      const from = inside(String(strings[0]));
+      if (from === null) throw new Error(`${path} came from elsewhere`);
+      return { kind: 'rename', from, path };
+    }
+    case 'unlink':
+    case 'rmdir':
+      return { kind: 'remove', path };
+    case 'mkdir':
+      return { kind: 'make-folder', path };
+    case 'symlink':
+      return { kind: 'make-link', path, target: String(strings[0]) };
+    default:
+      throw new Error(`no meaning is known for ${name} of ${path}`);
+  }
+}
+
+type Line = Pick<Done, 'name' | 'strings' | 'result' | 'flags'> & {
+  readonly thread: string;
+  /** The file descriptor that is the first argument, and its path. */
+  readonly fd: { readonly number: string; readonly path: string } | null;
+};
+
+function* linesOf(log: string): Generator<Line> {
+  const unfinished = new Map<string, string>();
+  for (const line of log.split('\n')) {
+    const [, thread = '', text = ''] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    const begun = / <unfinished \.\.\.>$/.exec(text);
+    if (begun !== null) {
+      unfinished.set(thread, text.slice(0, begun.index));
+      continue;
+    }
+    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
+    const whole = resumed === null ? text : `${unfinished.get(thread) ?? ''}${resumed[1]}`;
+    const call = /^(\w+)\((.*)\) += (-?\d+)/.exec(whole);
+    if (call === null) continue;
+    const [, name = '', flags = '', result = ''] = call;
+    const [, number, path = ''] = /^(\d+)<([^>]*)>/.exec(flags) ?? [];
+    const strings = [...flags.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)];
+    yield {
+      ...{ thread, name, flags, result: Number(result) },
+      fd: number === undefined ? null : { number, path: unescaped(path).toString() },
+      strings: strings.map(([, escaped = '']) => unescaped(escaped)),
+    };
+  }
+}
+
+function unescaped(text: string): Buffer {
+  return Buffer.from(text.replaceAll('\\x', ''), 'hex');
+}

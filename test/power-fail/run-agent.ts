@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PowerFailHost } from './host.ts';
+import { CHANGING_CALLS, readRecording, RECORDED_CALLS } from './operations.ts';
+import type { Call, Recording } from './operations.ts';
+
+const PROGRAM = join(import.meta.dirname, 'agent-program.ts');
+/** What Node compiled of the program once serves all its runs. */
+const COMPILE_CACHE = join(tmpdir(), 'tidegate-compile-cache');
+
+export type Ended = {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** Runs `agent once` of the host under strace with these arguments, all its file calls in one thread. */
+async function underStrace(
+  host: PowerFailHost,
+  parameters: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> {
+  const argv = [process.execPath, PROGRAM, '--config', host.world.configFile, '--json'];
+  const child = spawn('strace', ['-f', ...parameters, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      NOW: host.world.now.toISOString(),
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      // One counter of strace, which has one for each thread, then counts them all.
+      UV_THREADPOOL_SIZE: '1',
+      UV_USE_IO_URING: '0',
+      ...env,
+    },
+  });
+  const said = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text;
+    });
+  }
+  await once(child, 'close');
+  return { code: child.exitCode, signal: child.signalCode, ...said };
+}
+
+/** Runs the agent undisturbed, and says what it did to the files of the host. */
+export async function recordAgent(
+  host: PowerFailHost,
+): Promise<Recording & { readonly ended: Ended }> {
+  const [log, stepsFile] = [join(host.world.folder, 'strace'), join(host.world.folder, 'steps')];
+  const ended = await underStrace(
+    host,
+    [
+      ...['--seccomp-bpf', '-y', '-xx', '-s', '10000000', '-o', log],
+      ...['-e', `trace=${RECORDED_CALLS.join(',')}`],
+    ],
+    { STEPS_FILE: stepsFile },
+  );
+  if (ended.stdout === '') throw new Error(ended.stderr);
+  const text = await readFile(log, 'latin1');
+  await rm(log);
+  await rm(stepsFile, { force: true });
+  return { ...readRecording(text, { folder: host.folder, stepsFile }), ended };
+}
+
+/** Runs the agent on a system that takes half of each write. Throws if none was short. */
+export async function runWithShortWrites(host: PowerFailHost): Promise<Ended> {
+  const ended = await underStrace(host, ['-o', '/dev/null', '-e', 'trace=none'], {
+    SHORT_WRITES: 'true',
+  });
+  if (!/^[1-9]\d* short writes$/m.test(ended.stderr)) throw new Error(ended.stderr);
+  return ended;
+}
+
+/** What is to happen to a call, in the words of strace's `inject`, and whether it happens to all calls after it too. */
+export type Fault = { readonly what: string; readonly lasts: boolean };
+
+/** Runs the agent and disturbs it at one of the calls that were recorded of it. Throws if it did not get there. */
+export async function disturbAgent(
+  host: PowerFailHost,
+  calls: readonly Call[],
+  { at, what, lasts }: Fault & { readonly at: number },
+): Promise<Ended> {
+  const call = calls[at];
+  if (call === undefined) throw new Error(`there is no call ${at}`);
+  const { name, path, from, thread } = call;
+  const before = calls.slice(0, at).filter((other) => other.thread === thread);
+  // strace counts the calls of each name for themselves, among those on the paths that it is told.
+  const injections = lasts
+    ? CHANGING_CALLS.map((of) => {
+        const count = before.filter((other) => other.name === of).length;
+        return `${of}:${what}:when=${count + 1}+`;
+      })
+    : [
+        `${name}:${what}:when=${before.filter((other) => other.name === name && other.path === path).length + 1}`,
+      ];
+  // Of a renaming it knows the path before alone.
+  const watched = (lasts ? calls : [{ path, from }]).map((other) => other.from ?? other.path);
+  const log = join(host.world.folder, 'strace');
+  const ended = await underStrace(
+    host,
+    [
+      // Between a seccomp filter and a call no signal can be delivered.
+      ...(what.startsWith('signal=') ? [] : ['--seccomp-bpf']),
+      ...['-o', log, '-e', `trace=${CHANGING_CALLS.join(',')}`],
+      ...[...new Set(watched)].flatMap((of) => [
+        '-P',
+        of === '.' ? host.folder : join(host.folder, of),
+      ]),
+      ...injections.flatMap((injection) => ['-e', `inject=${injection}`]),
+    ],
+    {},
+  );
+  const text = await readFile(log, 'utf8');
+  await rm(log);
+  if (!text.includes('(INJECTED)') && ended.signal === null) {
+    throw new Error(`nothing was disturbed at ${name} of ${path}: ${ended.stderr}`);
+  }
+  return ended;
+}
