@@ -6,6 +6,7 @@ import type { ConfigPlace } from './config-files.ts';
 import { AgentError } from './errors.ts';
 import { mergeToml, nodesAlong, parseToml, plainOf } from './toml-tree.ts';
 import type { KeyPath, Origin, TomlTable } from './toml-tree.ts';
+import { withoutPassword } from './without-password.ts';
 
 /** All files of a configuration as one, each value with the place where it stands. */
 export type ConfigText = {
@@ -99,11 +100,6 @@ export function shown(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === 'string' ? withoutPassword(inner) : inner,
   );
-}
-
-/** A text with stars for the passwords of URLs in it. */
-export function withoutPassword(text: string): string {
-  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^/?#@:\s]*):[^/?#\s]*@/gi, '$1:***@');
 }
 
 function nameOf(key: string): string {

@@ -1,4 +1,6 @@
 import { ExpectedError } from '../core/errors.ts';
+import type { ExpectedErrorOptions } from '../core/errors.ts';
+import { withoutPassword } from './without-password.ts';
 
 export type AgentErrorCode =
   /** agent.toml is missing, unreadable or wrong. */
@@ -42,7 +44,12 @@ export type AgentErrorCode =
   /** The disk refuses or fails. */
   | 'agent/disk';
 
-export class AgentError extends ExpectedError<AgentErrorCode> {}
+/** What an agent may fail with; a password of a URL is in no message. */
+export class AgentError extends ExpectedError<AgentErrorCode> {
+  constructor(code: AgentErrorCode, message: string, options: ExpectedErrorOptions = {}) {
+    super(code, withoutPassword(message), options);
+  }
+}
 
 /** The server is there, but takes no check-ins now. */
 export class ServerBusyError extends AgentError {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { AgentContext } from './context.ts';
 import { refreshRepository } from './tuf/client.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
+import { withoutPassword } from './without-password.ts';
 
 /** The repository as it is published now, verified; what was found damaged on the way is told as an event. */
 export async function refresh({
@@ -18,8 +19,8 @@ export async function refresh({
   const repository = await refreshRepository({
     ...{ metadataUrl, targetsUrl, mirrors, trustAnchor, network, now, signal },
     folder: join(stateFolder, 'tuf'),
-    onPlaceFailed: (failure) => {
-      onEvent('repository-failed', failure);
+    onPlaceFailed: ({ url, ...failure }) => {
+      onEvent('repository-failed', { url: withoutPassword(url), ...failure });
     },
   });
   if (repository.damaged.length > 0)

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { ExpectedError } from '../../core/errors.ts';
-import { withoutPassword } from '../config-text.ts';
+import { withoutPassword } from '../without-password.ts';
 import { loadConfig } from '../config.ts';
 import { agentContext } from '../context.ts';
 import { good, warning } from '../doctor/check.ts';
