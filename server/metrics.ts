@@ -4,10 +4,13 @@ import type { State, VersionCount } from '../adapters/state/state.ts';
 import { tideAt } from '../core/tide.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import { roleExpiries } from '../core/tuf/repository-metadata.ts';
+import { CheckInFigures } from './check-in-figures.ts';
 import type { Fleet } from './fleet.ts';
 import type { Leases } from './leases.ts';
 import type { UpdogSightings } from './updog-sightings.ts';
 
+/** Where hosts poll. */
+export const CHECK_IN_PATH = '/api/v1/check-in';
 /** Hosts may say any version of themselves: beyond so many of a platform, the rarest are counted together. */
 const MOST_VERSIONS = 50;
 
@@ -31,14 +34,35 @@ export function createMetrics(options: MetricsOptions) {
   addOutbox(registry, options);
   addExpiries(registry, options);
   addUpdog(registry, options);
+  const collect = () => {
+    checkInFigures.flush();
+  };
+  const checkIns = new Counter({
+    name: 'tidegate_check_ins_total',
+    help: 'Check-ins answered',
+    labelNames: ['decision', 'reason'] as const,
+    registers,
+    collect,
+  });
+  const duration = new Histogram({
+    name: 'tidegate_http_request_duration_seconds',
+    help: 'Time to answer a request',
+    labelNames: ['route', 'method', 'status'] as const,
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers,
+    collect,
+  });
+  const checkInFigures = new CheckInFigures({
+    count: (decision, reason, times) => {
+      checkIns.inc({ decision, reason }, times);
+    },
+    took: (seconds) => {
+      duration.observe({ route: CHECK_IN_PATH, method: 'POST', status: 200 }, seconds);
+    },
+  });
   return {
     registry,
-    checkIns: new Counter({
-      name: 'tidegate_check_ins_total',
-      help: 'Check-ins answered',
-      labelNames: ['decision', 'reason'] as const,
-      registers,
-    }),
+    ...{ checkIns, duration, checkInFigures },
     reports: new Counter({
       name: 'tidegate_reports_total',
       help: 'Reports received, repeated ones included',
@@ -70,13 +94,6 @@ export function createMetrics(options: MetricsOptions) {
     updogRequests: new Counter({
       name: 'tidegate_updog_requests_total',
       help: "Repository requests with updog's query parameters",
-      registers,
-    }),
-    duration: new Histogram({
-      name: 'tidegate_http_request_duration_seconds',
-      help: 'Time to answer a request',
-      labelNames: ['route', 'method', 'status'] as const,
-      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
       registers,
     }),
   };

@@ -10,10 +10,10 @@ import { answerProblem, methodError } from '../answer-errors.ts';
 import { nextCheckInSeconds, phaseOf } from '../check-in-interval.ts';
 import type { Context } from '../context.ts';
 import { problemOf, RequestError } from '../errors.ts';
+import { CHECK_IN_PATH } from '../metrics.ts';
 import { readBody } from '../read-body.ts';
 import { parseBytes, refuseOtherMedia } from '../request-body.ts';
 
-const PATH = '/api/v1/check-in';
 const OTHER_SPELLING = /^(?:https?:\/\/[^/?]*)?\/api\/v1\/check-in\/?(?:\?|$)/i;
 const MAX_BODY_BYTES = 64 * 1024;
 
@@ -35,7 +35,7 @@ export type CheckInContext = Pick<
 
 /** Whether a request is for check-ins: spelled as Express would take it, which handles all others. */
 export function isForCheckIn({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
-  return url === PATH || OTHER_SPELLING.test(url);
+  return url === CHECK_IN_PATH || OTHER_SPELLING.test(url);
 }
 
 /**
@@ -47,7 +47,7 @@ export function checkInListener(context: CheckInContext): RequestListener {
     answer(context, request, response).catch((error: unknown) => {
       context.metrics.checkIns.inc({ decision: 'refused', reason: problemOf(error).code });
       // Nothing can fail once an answer has begun.
-      answerProblem(context, error, PATH, response);
+      answerProblem(context, error, CHECK_IN_PATH, response);
     });
   };
 }
@@ -58,7 +58,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const startedMs = performance.now();
-  if (request.method !== 'POST') throw methodError(PATH, response, ['POST']);
+  if (request.method !== 'POST') throw methodError(CHECK_IN_PATH, response, ['POST']);
   refuseOtherMedia(request.headers);
   const checkIn = parseBytes(
     await readBody(request, MAX_BODY_BYTES),
@@ -94,11 +94,7 @@ async function answer(
   });
   response.end(text);
   const reason = decision.decision === 'stay' ? decision.reason : decision.direction;
-  metrics.checkIns.inc({ decision: decision.decision, reason });
-  metrics.duration.observe(
-    { route: PATH, method: 'POST', status: 200 },
-    (performance.now() - startedMs) / 1000,
-  );
+  metrics.checkInFigures.add(decision.decision, reason, (performance.now() - startedMs) / 1000);
 }
 
 function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): void {
