@@ -97,7 +97,10 @@ describe('downloadImage with a mirror', () => {
     expect((await world.test.written()).equals(RAW)).toBe(true);
     expect(world.test.fetched()).toBe(RAW.length);
     const { headers } = world.servers[1].requests[0] ?? {};
-    expect(headers?.range).toBe('bytes=100000-');
+    // As far as the bytes came before the connection was broken.
+    const [, from] = /^bytes=(\d+)-$/.exec(headers?.range ?? '') ?? [];
+    expect(Number(from)).toBeGreaterThan(0);
+    expect(Number(from)).toBeLessThanOrEqual(100_000);
     expect(headers).not.toHaveProperty('if-range');
   });
 
@@ -110,7 +113,7 @@ describe('downloadImage with a mirror', () => {
     await world.run();
     expect((await world.test.written()).equals(RAW)).toBe(true);
     expect(world.servers[1].requests.map(({ headers }) => headers.range)).toEqual([
-      'bytes=100000-',
+      expect.stringMatching(/^bytes=[1-9]\d*-$/),
       undefined,
     ]);
   });
