@@ -46,9 +46,9 @@ export class MemoryDisk implements Disk {
     return Promise.resolve();
   }
 
-  /** Every content that the disk may have after a power loss now. */
+  /** Every content that the disk may have after a power loss now; what is done to it later changes none of them. */
   *afterPowerLoss(): Generator<Uint8Array> {
-    for (const picks of everyPick(this.#bytes.ways())) yield this.#bytes.after(picks);
+    for (const picks of everyPick(this.#bytes.ways())) yield this.#bytes.after(picks).slice();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
