@@ -1,15 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import type { PowerFailHost } from './host.ts';
 import { CHANGING_CALLS, readRecording, RECORDED_CALLS } from './operations.ts';
 import type { Call, Recording } from './operations.ts';
 
 const PROGRAM = join(import.meta.dirname, 'agent-program.ts');
-/** What Node compiled of the program once serves all its runs. */
-const COMPILE_CACHE = join(tmpdir(), 'tidegate-compile-cache');
 
 export type Ended = {
   readonly code: number | null;
@@ -30,7 +28,7 @@ async function underStrace(
     env: {
       PATH: process.env['PATH'],
       NOW: host.world.now.toISOString(),
-      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      ...COMPILE_CACHE,
       // One counter of strace, which has one for each thread, then counts them all.
       UV_THREADPOOL_SIZE: '1',
       UV_USE_IO_URING: '0',

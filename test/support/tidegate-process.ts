@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { COMPILE_CACHE } from './compile-cache.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'bin', 'tidegate.ts');
 
@@ -23,7 +24,7 @@ export function runTidegate(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...nodeOptions, MAIN, ...argv], {
       cwd,
-      env: { ...process.env, XDG_STATE_HOME: join(cwd, 'xdg'), ...env },
+      env: { ...process.env, ...COMPILE_CACHE, XDG_STATE_HOME: join(cwd, 'xdg'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const out: string[] = [];

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { COMPILE_CACHE } from './compile-cache.ts';
 
 /** One command of a transcript, and what the document shows as its output. */
 export type TranscriptStep = { readonly command: string; readonly shown: string };
@@ -63,6 +64,7 @@ function bash(
   return new Promise((resolve, reject) => {
     const env = {
       ...process.env,
+      ...COMPILE_CACHE,
       PATH: `${path}:${process.env['PATH'] ?? ''}`,
       XDG_STATE_HOME: cwd,
     };
