@@ -23,6 +23,6 @@ describe('a transcript in the documentation', () => {
         rmSync(folder, { recursive: true });
       }
     },
-    400_000,
+    900_000,
   );
 });

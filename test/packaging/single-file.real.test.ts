@@ -41,7 +41,7 @@ describe.each([FILE, SCRIPT])('$form', (form) => {
     const missing = await tidegate(form, ['agent', 'status', '--config', '/nowhere/agent.toml']);
     expect(missing).toMatchObject({
       code: 1,
-      stderr: 'tidegate: error: cannot read /nowhere/agent.toml\n',
+      stderr: 'tidegate: error: cannot read /nowhere/agent.toml: ENOENT\n',
     });
   });
 
