@@ -127,6 +127,7 @@ async function pass(
   attempt.reason = await attempt.conduct.refusal(step, target);
   return attempt.reason === null ? { kind: `${step}-permitted` } : null;
 }
+
 /** No slot is touched before all is verified. */
 async function fill(
   context: AgentContext,

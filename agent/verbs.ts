@@ -36,10 +36,11 @@ export type VerbResult = {
 };
 
 type Kind = AgentState['kind'];
+/** A check asks and takes no step. */
+type StepVerb = Exclude<Verb, 'check'>;
 
 /** Where a verb leads that did what it is for. */
-const REACHED: Readonly<Record<Verb, readonly Kind[]>> = {
-  check: ['idle', 'available', 'staged', 'ready', 'fallen-back'],
+const REACHED: Readonly<Record<StepVerb, readonly Kind[]>> = {
   prepare: ['staged'],
   apply: ['ready', 'confirming', 'idle'],
   reboot: ['rebooting'],
@@ -49,8 +50,7 @@ const REACHED: Readonly<Record<Verb, readonly Kind[]>> = {
 };
 
 /** The steps that a verb asks for. */
-const STEPS_OF: Readonly<Record<Verb, readonly UpdateStep[]>> = {
-  check: [],
+const STEPS_OF: Readonly<Record<StepVerb, readonly UpdateStep[]>> = {
   prepare: ['prepare'],
   apply: ['apply'],
   reboot: ['reboot'],
@@ -66,7 +66,7 @@ const GIVEN_UP: Mishap = {
 };
 
 /** What a verb is to the machine; a rollback only while the release is on trial. */
-const EVENTS: Readonly<Record<Exclude<Verb, 'check'>, AgentEvent>> = {
+const EVENTS: Readonly<Record<StepVerb, AgentEvent>> = {
   prepare: { kind: 'continued' },
   apply: { kind: 'continued' },
   reboot: { kind: 'continued' },
@@ -119,7 +119,7 @@ async function check(
 ): Promise<VerbResult> {
   const order = await ask(context, { running: active.release, state: checkInState(state) });
   const { decision, reason, eligibleAt } = order;
-  const attempt = newAttempt(active, byHand(context, active, STEPS_OF.check));
+  const attempt = newAttempt(active, byHand(context, active, []));
   const nowMs = context.now().getTime();
   let after = state;
   let why: string | null = reason;
@@ -139,7 +139,7 @@ async function check(
 async function take(
   context: AgentContext,
   { state, active }: Settled,
-  verb: Exclude<Verb, 'check'>,
+  verb: StepVerb,
 ): Promise<VerbResult> {
   const conduct = byHand(context, active, STEPS_OF[verb]);
   const isBack = verb === 'rollback' && state.kind !== 'confirming';
