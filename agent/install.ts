@@ -87,14 +87,18 @@ async function isFilled(
   }
 }
 
+/** What all images of a release take, as they are written. */
+export function imageBytesOf({ images }: Pick<Release, 'images'>): number {
+  return Object.values(images).reduce((sum, { size }) => sum + size, 0);
+}
+
 /** Why the slots cannot take the release; null if they can. */
-export async function spaceRefusal(
-  slots: Slots,
-  { version, images }: Release,
-): Promise<string | null> {
-  const needed = Object.values(images).reduce((sum, { size }) => sum + size, 0);
+export async function spaceRefusal(slots: Slots, release: Release): Promise<string | null> {
+  const needed = imageBytesOf(release);
   const room = await slots.roomForImages();
-  return room >= needed ? null : `release ${version} needs ${needed} bytes, ${room} are free`;
+  return room >= needed
+    ? null
+    : `release ${release.version} needs ${needed} bytes, ${room} are free`;
 }
 
 async function requireRoom(slots: Slots, release: Release): Promise<void> {

@@ -1,15 +1,14 @@
 import type { CheckIn, CheckInAnswer } from '../core/check-in.ts';
 import type { Decision } from '../core/decide.ts';
 import { formatInstant } from '../core/instant.ts';
-import { parseManifest } from '../core/manifest.ts';
 import type { Release } from '../core/release.ts';
-import { MANIFEST_TARGET } from '../core/tuf/names.ts';
 import { checkIn } from './check-in.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError, retryAfterOf } from './errors.ts';
 import type { AgentState } from './machine-state.ts';
 import { decisionFor } from './permission.ts';
 import type { Hint } from './permission.ts';
+import { readPlan } from './read-plan.ts';
 import { refresh } from './refresh.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
 
@@ -62,7 +61,7 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
     };
   }
   const repository = await refresh(context);
-  const manifest = new TextDecoder().decode(await repository.readTarget(MANIFEST_TARGET));
+  const plan = await readPlan(repository);
   const hint: Hint | null =
     answer === null
       ? null
@@ -71,7 +70,7 @@ export async function ask(context: AgentContext, question: Question): Promise<Or
           version: answer.release.version,
           direction: answer.direction,
         };
-  const decision = decisionFor(host, parseManifest(manifest), { hint, now: context.now() });
+  const decision = decisionFor(host, plan, { hint, now: context.now() });
   const isAsHinted =
     hint === null ||
     (decision?.decision === 'update' &&

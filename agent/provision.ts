@@ -1,12 +1,11 @@
-import { parseManifest } from '../core/manifest.ts';
 import { currentRollouts } from '../core/rollout.ts';
 import { SEED_COUNT } from '../core/seed.ts';
 import { tideAt } from '../core/tide.ts';
-import { MANIFEST_TARGET } from '../core/tuf/names.ts';
 import { compareVersions } from '../core/version.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError } from './errors.ts';
 import { fetchRelease, fillInactiveSlot } from './install.ts';
+import { readPlan } from './read-plan.ts';
 import { refresh } from './refresh.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
 
@@ -41,8 +40,8 @@ async function defaultVersion(
   { config, now }: AgentContext,
   repository: VerifiedRepository,
 ): Promise<string> {
-  const manifest = new TextDecoder().decode(await repository.readTarget(MANIFEST_TARGET));
-  const open = currentRollouts(parseManifest(manifest).rollouts, config.host)
+  const { rollouts } = await readPlan(repository);
+  const open = currentRollouts(rollouts, config.host)
     .filter((rollout) => rollout.state === 'running' && tideAt(rollout, now()) === SEED_COUNT)
     .map(({ release }) => release.version)
     .toSorted(compareVersions);

@@ -1,7 +1,5 @@
-import { parseManifest } from '../core/manifest.ts';
 import type { Release } from '../core/release.ts';
 import { isSameBuild } from '../core/release-terms.ts';
-import { MANIFEST_TARGET } from '../core/tuf/names.ts';
 import { explain } from '../core/why.ts';
 import type { Why } from '../core/why.ts';
 import { fromRepository } from './bring.ts';
@@ -13,6 +11,7 @@ import type { UpdateStep } from './refusals.ts';
 import { fetchRelease, spaceRefusal } from './install.ts';
 import type { AgentState, Target } from './machine-state.ts';
 import { ask, checkInState } from './order.ts';
+import { readPlan } from './read-plan.ts';
 import { refresh } from './refresh.ts';
 import { requireActive } from './settle.ts';
 import type { SealedSlot, SlotsState } from './slots/slots.ts';
@@ -72,8 +71,7 @@ export async function explainManifest(
   repository: VerifiedRepository,
   { version }: Pick<Release, 'version'>,
 ): Promise<Why> {
-  const text = new TextDecoder().decode(await repository.readTarget(MANIFEST_TARGET));
-  const { rollouts, fleet } = parseManifest(text);
+  const { rollouts, fleet } = await readPlan(repository);
   return explain({ ...config.host, version }, { rollouts, rules: fleet.rules }, now());
 }
 

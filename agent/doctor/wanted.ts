@@ -1,12 +1,11 @@
-import { parseManifest } from '../../core/manifest.ts';
 import type { Release } from '../../core/release.ts';
 import { currentRollouts } from '../../core/rollout.ts';
-import { MANIFEST_TARGET } from '../../core/tuf/names.ts';
 import { compareVersions } from '../../core/version.ts';
 import type { AgentContext } from '../context.ts';
 import { send } from '../http.ts';
-import { fetchRelease } from '../install.ts';
+import { fetchRelease, imageBytesOf } from '../install.ts';
 import { decisionFor } from '../permission.ts';
+import { readPlan } from '../read-plan.ts';
 import type { SlotsState } from '../slots/slots.ts';
 import type { VerifiedRepository } from '../tuf/client.ts';
 import { bad, good } from './check.ts';
@@ -21,8 +20,7 @@ export async function wantedRelease(
   repository: VerifiedRepository,
   running: string | null,
 ): Promise<Release | null> {
-  const manifest = new TextDecoder().decode(await repository.readTarget(MANIFEST_TARGET));
-  const plan = parseManifest(manifest);
+  const plan = await readPlan(repository);
   const { host } = config;
   const versions =
     running === null
@@ -64,13 +62,14 @@ export async function checkImages(
 /** Whether the images of the release fit. */
 export async function checkSpace(
   { slots }: Pick<AgentContext, 'slots'>,
-  { version, images }: Release,
+  release: Release,
   { inactive }: Pick<SlotsState, 'inactive'>,
 ): Promise<readonly Check[]> {
+  const { version } = release;
   if (inactive?.release.version === version) {
     return [good('space', `release ${version} is in the inactive slot already`)];
   }
-  const needed = Object.values(images).reduce((sum, { size }) => sum + size, 0);
+  const needed = imageBytesOf(release);
   const room = await slots.roomForImages();
   const message = `release ${version} needs ${needed} bytes, there is room for ${room}`;
   return [
