@@ -21,7 +21,7 @@ const GRANULE = 16;
 
 /**
  * Reads what the medium gives, not what the page cache still knows of the writing: by O_DIRECT, where the file system has it,
- * else as any other file. A chunk's memory is used again for the next but one. Throws `agent/disk`.
+ * else as any other file. A chunk is whole until the next one is asked for. Throws `agent/disk`.
  */
 export async function* readPastCache({
   path,

@@ -8,7 +8,7 @@ import { verifyImage } from './verify-image.ts';
 
 /** How a kind of slots reads back the images of its inactive slot. */
 export type ReadBack = {
-  /** An image whole, past the page cache; a chunk may be overwritten when the next but one is asked for. */
+  /** An image whole, past the page cache; a chunk may be overwritten when the next one is asked for. */
   read(name: string): AsyncIterable<Uint8Array>;
   /** Bytes of an image that are the caller's to keep; fewer only at its end. */
   readAt(name: string, offset: number, length: number): Promise<Uint8Array>;

@@ -20,6 +20,8 @@ import {
 const MOMENTS = 6;
 const SHORTEST_MS = 4;
 const LONGEST_MS = 60_000;
+/** So many times as long as a question for the state takes, a program has time to do all it will with the bytes that it has. */
+const PATIENCE = 3;
 const NOTHING = new Uint8Array(0);
 
 type Ordeal = {
@@ -155,8 +157,10 @@ function survive({ prepare, again = prepare, ...ordeal }: Ordeal) {
       await afterAll(subject);
       return isKilled;
     };
+    const patience = PATIENCE * (await durationOf(probe.state()));
     for (const part of bytes.length > 0 ? [0, 0.5, 1] : []) {
-      await dieAt({ kind: 'at-byte', count: Math.floor(bytes.length * part) });
+      const count = Math.floor(bytes.length * part);
+      await dieAt({ kind: 'at-byte', count, milliseconds: patience });
     }
     let longest = SHORTEST_MS;
     while (longest < LONGEST_MS && (await dieAt({ kind: 'after', milliseconds: longest }))) {
@@ -166,6 +170,12 @@ function survive({ prepare, again = prepare, ...ordeal }: Ordeal) {
       await dieAt({ kind: 'after', milliseconds: (longest * moment) / MOMENTS });
     }
   };
+}
+
+async function durationOf(work: Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work;
+  return performance.now() - started;
 }
 
 function largest(subject: Subject): { readonly image: string; readonly bytes: Buffer } {

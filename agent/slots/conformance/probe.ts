@@ -14,10 +14,13 @@ import { must, violation } from './errors.ts';
 
 type Done = ProgramAnswer<Record<string, never>>;
 
-/** When a program is killed: so long after its input is at its end, or before that, after so many bytes of it. */
+/**
+ * When a program is killed: so long after it was sent all of its input and the input's end, or after the first `count` bytes
+ * of it, with no end.
+ */
 export type Death =
   | { readonly kind: 'after'; readonly milliseconds: number }
-  | { readonly kind: 'at-byte'; readonly count: number };
+  | { readonly kind: 'at-byte'; readonly count: number; readonly milliseconds: number };
 
 /** Speaks with the program under test, and takes every answer that breaks the protocol for a violation. */
 export class Probe {
@@ -89,10 +92,8 @@ export class Probe {
     const running = RunningProgram.start(this.#program, request);
     const count = death.kind === 'at-byte' ? death.count : input.length;
     await running.send(input.subarray(0, count));
-    if (death.kind === 'after') {
-      running.closeInput();
-      await after(death.milliseconds);
-    }
+    if (death.kind === 'after') running.closeInput();
+    await after(death.milliseconds);
     return running.kill();
   }
 
