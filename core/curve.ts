@@ -15,7 +15,11 @@ export type Opening = CurvePoint & {
 export type Curve = {
   readonly points: readonly CurvePoint[];
   readonly openings: readonly Opening[];
+  /** The openings that wait for a person or for outcomes. */
+  readonly gates: readonly Opening[];
 };
+
+const curves = new WeakMap<Policy['waves'], Curve>();
 
 const NO_GATE = { soakMs: 0, success: null, needsApproval: false };
 
@@ -24,7 +28,16 @@ export function seedsIn(percentage: number): number {
   return Math.floor((percentage * SEED_COUNT) / 100);
 }
 
+/** Worked out once for each policy: every poll asks for it several times. */
 export function curveOf({ waves }: Pick<Policy, 'waves'>): Curve {
+  const known = curves.get(waves);
+  if (known !== undefined) return known;
+  const curve = curveThrough(waves);
+  curves.set(waves, curve);
+  return curve;
+}
+
+function curveThrough(waves: Policy['waves']): Curve {
   const points: CurvePoint[] = [];
   const openings: Opening[] = [];
   let soakedMs = 0;
@@ -48,7 +61,8 @@ export function curveOf({ waves }: Pick<Policy, 'waves'>): Curve {
   }
   const last = waves.at(-1);
   if (last !== undefined) points.push({ atMs: last.opensAtMs + soakedMs + last.rampMs, seeds });
-  return { points, openings };
+  const gates = openings.filter(({ needsApproval, success }) => needsApproval || success !== null);
+  return { points, openings, gates };
 }
 
 /** Whole seeds let through at a clock: 0..2048. At a jump it is the higher side. */

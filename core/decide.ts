@@ -78,16 +78,23 @@ export function withoutLease({ rolloutId }: Update): Stay {
 
 /** `decide` for whoever has `currentNewestFirst` of the host's platform at hand already. */
 export function decideAmong(host: Host, judgement: Judgement, now: Date): Decision {
-  const answers = stepsAmong(host, judgement, now).map((step) => answerTo(step, now));
-  const update =
-    answers.find((answer) => answer.decision === 'update' && answer.direction === 'forward') ??
-    answers.find((answer) => answer.decision === 'update');
-  if (update !== undefined) return update;
-  const waits = answers.filter((answer) => answer.decision === 'stay');
-  const [soonest] = waits
-    .filter((wait) => wait.eligibleAt !== null)
-    .toSorted((a, b) => Number(a.eligibleAt) - Number(b.eligibleAt));
-  return soonest ?? waits[0] ?? UP_TO_DATE;
+  let back: Update | null = null;
+  let wait: Stay | null = null;
+  for (const step of stepsAmong(host, judgement, now)) {
+    const answer = answerTo(step, now);
+    if (answer.decision === 'stay') {
+      if (wait === null || isSooner(answer, wait)) wait = answer;
+    } else if (answer.direction === 'forward') {
+      return answer;
+    } else {
+      back ??= answer;
+    }
+  }
+  return back ?? wait ?? UP_TO_DATE;
+}
+
+function isSooner({ eligibleAt: one }: Stay, { eligibleAt: other }: Stay): boolean {
+  return one !== null && (other === null || one < other);
 }
 
 /** What one rollout alone says to a host: an update, a wait, or null where it does not concern the host. */

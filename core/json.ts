@@ -66,10 +66,18 @@ function shapeOf(text: string): { readonly depth: number; readonly members: numb
 }
 
 function membersIn(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  const values: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
-  const own = Array.isArray(value) ? 0 : values.length;
-  return values.reduce<number>((sum, one) => sum + membersIn(one), own);
+  let members = 0;
+  if (Array.isArray(value)) {
+    for (const one of value) members += membersIn(one);
+  } else if (isObject(value)) {
+    for (const key in value) members += 1 + membersIn(value[key]);
+  }
+  return members;
+}
+
+/** Whether a value that was JSON was an object there. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Refuses what JSON.parse would take; what is wrong with the syntax is only noted, JSON.parse decides about it. */

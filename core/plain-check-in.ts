@@ -1,4 +1,5 @@
 import type { CheckIn } from './check-in.ts';
+import { isObject } from './json.ts';
 import { isSeed } from './seed.ts';
 import { isVersion } from './version.ts';
 
@@ -58,8 +59,4 @@ function isPlainLabels(labels: unknown): boolean {
     if (!NAME.test(key) || key === '__proto__') return false;
   }
   return true;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

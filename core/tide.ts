@@ -8,10 +8,10 @@ export type Gated = Pick<Rollout, 'policy' | 'approvedOpenings' | 'passedOpening
 
 /** The opening whose gate the clock may not pass yet, or null if none is ahead. */
 export function closedGate(rollout: Gated): Opening | null {
-  const gate = curveOf(rollout.policy).openings.find(
-    (opening) => lacksApproval(rollout, opening) || lacksSuccess(rollout, opening),
-  );
-  return gate ?? null;
+  for (const gate of curveOf(rollout.policy).gates) {
+    if (lacksApproval(rollout, gate) || lacksSuccess(rollout, gate)) return gate;
+  }
+  return null;
 }
 
 /** Whether a person has yet to open this gate. */
@@ -66,8 +66,12 @@ export function letThroughAt(rollout: Rollout, now: Date): number {
 }
 
 function reachedAt(rollout: Rollout, now: Date): number {
+  return reachedBy(rollout, clockAt(rollout, now));
+}
+
+/** How many seeds the tide has reached by this time of the rollout's clock, whichever way it goes; over or not. */
+export function reachedBy(rollout: Gated, clockMs: number): number {
   const gate = closedGate(rollout);
-  const clockMs = clockAt(rollout, now);
   return gate !== null && clockMs >= gate.atMs
     ? gate.seeds
     : seedsAt(curveOf(rollout.policy), clockMs);
@@ -75,14 +79,15 @@ function reachedAt(rollout: Rollout, now: Date): number {
 
 /**
  * The inverse of `tideAt` and `ebbAt` while the clock runs: the first instant, not before `runningSince`, at which it covers
- * the seed if nobody intervenes. Null if that will not happen: not running, a closed gate before it, a policy that ends below.
+ * the seed if nobody intervenes, for hosts that follow `delayMs` behind. Null if that will not happen: not running, a closed
+ * gate before it, a policy that ends below.
  */
-export function opensFor(rollout: Rollout, seed: number): Date | null {
+export function opensFor(rollout: Rollout, seed: number, delayMs = 0): Date | null {
   if (rollout.runningSince === null) return null;
   const clockMs = clockFor(curveOf(rollout.policy), seed);
   const gate = closedGate(rollout);
   if (clockMs === null || (gate !== null && seed >= gate.seeds)) return null;
-  const aheadMs = Math.max(0, clockMs - rollout.clockMs);
+  const aheadMs = Math.max(0, clockMs + delayMs - rollout.clockMs);
   return new Date(rollout.runningSince.getTime() + aheadMs);
 }
 

@@ -15,6 +15,8 @@ const MARGIN_DAYS = 3;
 const CHUNKS_AHEAD = 2;
 const CHUNKS_KEPT = 64;
 
+const UNFROZEN = { isOpen: true, until: null, reason: null } as const;
+
 const chunks = new WeakMap<readonly MaintenanceWindow[], Map<number, readonly Interval[]>>();
 
 /** Whether any of the windows is open. Without a window it always is. */
@@ -38,6 +40,7 @@ export function freezesAt(
   group: string | null,
   now: Date,
 ): OpenState & { readonly reason: string | null } {
+  if (freezes.length === 0) return UNFROZEN;
   const mine = freezes.filter(
     ({ groups }) => groups === null || (group !== null && groups.includes(group)),
   );

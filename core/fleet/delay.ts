@@ -1,6 +1,7 @@
 import { curveOf } from '../curve.ts';
+import { isOver } from '../rollout.ts';
 import type { Rollout } from '../rollout.ts';
-import { clockAt, closedGate, instantOf, opensFor, tideAt } from '../tide.ts';
+import { clockAt, closedGate, instantOf, opensFor, reachedBy } from '../tide.ts';
 import type { Group } from './rules.ts';
 
 /** Whether the tide lets a host through; else when it will if nobody intervenes, null if that cannot be told. */
@@ -18,12 +19,10 @@ type Place = { readonly seed: number; readonly group: Pick<Group, 'isFirst' | 'd
 export function passageOf(rollout: Rollout, { seed, group }: Place, now: Date): Passage {
   const delayMs = group?.delayMs ?? 0;
   if (group?.isFirst === true) return atFirstOpening(rollout, delayMs, now);
-  const stood =
-    delayMs === 0
-      ? rollout
-      : { ...rollout, clockMs: clockAt(rollout, now) - delayMs, runningSince: null };
-  if (seed < tideAt(stood, now)) return THROUGH;
-  const opensAt = opensFor({ ...rollout, clockMs: rollout.clockMs - delayMs }, seed);
+  if (!isOver(rollout) && seed < reachedBy(rollout, clockAt(rollout, now) - delayMs)) {
+    return THROUGH;
+  }
+  const opensAt = opensFor(rollout, seed, delayMs);
   const isSure = opensAt !== null && isReached(rollout, opensAt);
   return { isThrough: false, opensAt: isSure ? opensAt : null };
 }
