@@ -36,7 +36,8 @@ type Slice = {
 /**
  * Check-ins against a bare server on the same core, in turn: `throughputRatio` (ours over theirs) and `p99Ratio` with
  * `--hosts` known; `growthAt1M`, the time of the core for one check-in with `--most` hosts known over that with 1,000;
- * `heldVsIdle`, the same of a host that waits over one that is up to date; the memory that known hosts take.
+ * `heldVsIdle`, the same of a host that waits over one that is up to date; `writtenVsKnown`, the same of hosts that are
+ * seen for the first time and so written down, over those of which nothing new is learnt; the memory that known hosts take.
  */
 export async function benchCheckIn(
   print: (line: string) => void,
@@ -48,9 +49,10 @@ export async function benchCheckIn(
   await using stack = new AsyncDisposableStack();
   const load = stack.use(await startLoad(cwd));
   const { targets, few, most } = await startTargets(cwd, stack, options, print);
+  const firstVisitUs: number[] = [];
   for (const { server, hosts } of [targets.known, targets.few, targets.most]) {
     // Every host once, so that all are known to the process too, and its code is compiled.
-    await visitAll(load, server, hosts);
+    firstVisitUs.push(await visitAll(load, server, hosts));
   }
   const slices = new Map(Object.keys(targets).map((name) => [name, [] as Slice[]]));
   for (let round = 0; round < options.rounds; round += 1) {
@@ -63,6 +65,8 @@ export async function benchCheckIn(
   const of = (name: string, value: keyof Slice) =>
     (slices.get(name) ?? []).map((slice) => slice[value]);
   for (const [name, list] of slices) print(describe(name, list));
+  const writtenUs = firstVisitUs.at(-1) ?? NaN;
+  print(`first visits ${writtenUs.toFixed(1)} us each, written to the database`);
   const ratio = (value: keyof Slice, over: string, under: string) => {
     const below = of(under, value);
     return rounded(median(of(over, value).map((one, index) => one / (below[index] ?? NaN))));
@@ -73,6 +77,7 @@ export async function benchCheckIn(
     p99Ratio: ratio('p99Ms', 'known', 'bare'),
     growthAt1M: ratio('serverUs', 'most', 'few'),
     heldVsIdle: ratio('serverUs', 'held', 'idle'),
+    writtenVsKnown: rounded(writtenUs / median(of('most', 'serverUs'))),
     rssMiBPerMillion: Math.round((grown * MILLION) / (options.most - FEW_HOSTS)),
   };
 }
@@ -130,9 +135,14 @@ async function answerOf(port: number): Promise<string> {
   return answer.text();
 }
 
-async function visitAll(load: LoadGenerator, { port }: Target['server'], hosts: number) {
+/** Returns the time on its core that the server took for one request. */
+async function visitAll(load: LoadGenerator, server: Target['server'], hosts: number) {
   const work = { unit: 'requests', amount: Math.max(hosts, WARM_UP) } as const;
-  await load.run({ port, hosts, kind: 'mix', connections: CONNECTIONS, work });
+  const before = cpuMs(server);
+  const { port } = server;
+  const order = { port, hosts, kind: 'mix', connections: CONNECTIONS, work } as const;
+  const { requests } = await load.run(order);
+  return ((cpuMs(server) - before) * 1000) / requests;
 }
 
 async function sliceOf(load: LoadGenerator, target: Target, sliceMs: number): Promise<Slice> {
