@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { makePackage } from '../packaging/made-package.ts';
 import type { MadePackage } from '../packaging/made-package.ts';
 import { bootWorld } from './boot-world.ts';
-import { BOOT, UPDATE, updateTo } from './power-cuts.ts';
+import { BOOT, cutPowerAgain, UPDATE, updateTo } from './power-cuts.ts';
 
 const TIME_MS = 1_800_000;
 
@@ -62,6 +62,16 @@ describe('a virtual machine with two slots and the packaged agent', () => {
           { stage: 'health', error: expect.stringContaining('this is release 1.2.0 sick') },
         ],
       });
+    },
+    TIME_MS,
+  );
+
+  it(
+    'comes up with the release before or the one after when its power is cut in the middle of an update',
+    async () => {
+      await using world = await bootWorld(made.pathOf('tidegate'));
+      const { cuts, neither } = await cutPowerAgain(world, 1, () => 0.6);
+      expect({ cuts, neither }).toEqual({ cuts: 1, neither: 0 });
     },
     TIME_MS,
   );
