@@ -17,6 +17,7 @@ import { delegateReplaceCommand } from '../repo-tools/commands/delegate-replace.
 import { keyNewCommand } from '../repo-tools/commands/key-new.ts';
 import { keyPublicCommand } from '../repo-tools/commands/key-public.ts';
 import { keyShowCommand } from '../repo-tools/commands/key-show.ts';
+import { operatorNewCommand } from '../repo-tools/commands/operator-new.ts';
 import { publishCommand } from '../repo-tools/commands/publish.ts';
 import { releaseAmendCommand } from '../repo-tools/commands/release-amend.ts';
 import { releaseListCommand } from '../repo-tools/commands/release-list.ts';
@@ -124,6 +125,7 @@ function buildProgram(io: Io): Command {
     groupShowCommand(io),
   ]);
   program.addCommand(serveCommand(io));
+  group(program, 'operator', 'who may use a server, and for what', [operatorNewCommand(io)]);
   group(program, 'state', 'what a server knows of hosts, reports and verbs', [
     stateExportCommand(io),
     stateImportCommand(io),

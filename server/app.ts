@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import express from 'express';
 import type { NextFunction, Request, Response } from 'express';
-import { requireToken } from './authorization.ts';
+import { requireOperator } from './authorization.ts';
 import type { Context } from './context.ts';
 import { answerErrors, refuseUnknown } from './answer-errors.ts';
 import { measure } from './measure.ts';
@@ -39,7 +39,7 @@ export function createApp(context: Context): RequestListener {
   app.use(healthRoute(), readyRoute(context), metricsRoute(context));
   app.use(repositoryRoute(context));
   app.use(releasesRoute(context), latestReleaseRoute(context), openApiRoute());
-  app.use('/api/v1', requireToken(context));
+  app.use('/api/v1', requireOperator(context));
   app.use(rolloutsRoute(context), rolloutRoute(context), rolloutChangesRoute(context));
   app.use(refreshRoute(context), commitRoute(context), hostRoute(context));
   app.use(auditRoute(context));

@@ -8,6 +8,8 @@ import { DEFAULT_EXPIRY_POLICY } from '../core/tuf/lifetimes.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import type { RetentionPolicy } from './jobs/retention.ts';
+import { parseOperators } from '../core/operators.ts';
+import type { Operator } from '../core/operators.ts';
 
 /** The server was called wrongly: exit code 2. */
 export class ServeUsageError extends ExpectedError<
@@ -29,6 +31,7 @@ export type ServeOptions = {
   readonly onlineKey: readonly string[];
   readonly state: string;
   readonly tokenFile?: string | undefined;
+  readonly operators?: string | undefined;
   readonly listen: string;
   readonly checkInInterval?: string | undefined;
   readonly followInterval: string;
@@ -185,13 +188,23 @@ export async function readExpiry(
   cwd: string,
 ): Promise<ExpiryPolicy> {
   if (path === undefined) return DEFAULT_EXPIRY_POLICY;
-  let text: string;
+  return parseExpiryPolicy(await readOptionFile('--expiry-policy', path, cwd));
+}
+
+/** Those in the file that `--operators` names; nobody without one. */
+export async function readOperators(
+  { operators: path }: Pick<ServeOptions, 'operators'>,
+  cwd: string,
+): Promise<readonly Operator[]> {
+  return path === undefined ? [] : parseOperators(await readOptionFile('--operators', path, cwd));
+}
+
+async function readOptionFile(option: string, path: string, cwd: string): Promise<string> {
   try {
-    text = await readFile(resolve(cwd, path), 'utf8');
+    return await readFile(resolve(cwd, path), 'utf8');
   } catch (cause) {
-    throw new ServeUsageError('usage/file', `--expiry-policy: cannot read ${path}`, { cause });
+    throw new ServeUsageError('usage/file', `${option}: cannot read ${path}`, { cause });
   }
-  return parseExpiryPolicy(text);
 }
 
 function logLevelOf(text: string): LogLevel {

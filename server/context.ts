@@ -29,6 +29,7 @@ import { LimitMembers } from './limit-members.ts';
 import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
+import type { Operator } from '../core/operators.ts';
 import { ReleaseCatalog } from './release-catalog.ts';
 import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
@@ -46,8 +47,8 @@ export type ContextParts = Patience & {
   /** The servers on the same database. */
   readonly replicas: Replicas;
   readonly signers: readonly Signer[];
-  /** The operators' bearer token. */
-  readonly token: string;
+  /** Who may use the API, and for what. */
+  readonly operators: readonly Operator[];
   readonly pace: CheckInPace;
   readonly followMs: number;
   /** How long a host that says nothing counts as being under way. */

@@ -25,6 +25,8 @@ export class RequestError extends ExpectedError<
   | 'request/method'
   | 'request/not-there'
   | 'request/unauthorized'
+  /** The operator has no right to this. */
+  | 'request/forbidden'
   /** The request id was used for something else before. */
   | 'request/conflict'
   /** The request was accepted before, but was not legal any more when its turn to be committed came. */
@@ -64,6 +66,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'request/method': 405,
   'request/not-there': 404,
   'request/unauthorized': 401,
+  'request/forbidden': 403,
   'request/conflict': 409,
   'request/rejected': 409,
   'request/unknown-platform': 404,
@@ -107,6 +110,7 @@ const STATUS_BY_AREA: Readonly<Record<string, number>> = {
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
   408: 'Request Timeout',

@@ -9,12 +9,13 @@ import { openStorage } from '../adapters/storage/open.ts';
 import type { Io } from '../adapters/terminal/io.ts';
 import { writeServerRecord } from '../adapters/terminal/server-record.ts';
 import { createApp } from './app.ts';
-import { configOf, readExpiry } from './config.ts';
+import { configOf, readExpiry, readOperators } from './config.ts';
 import type { LogLevel, ServeOptions } from './config.ts';
 import { openContext } from './context.ts';
 import type { Context } from './context.ts';
 import type { StartTimer } from './jobs/job.ts';
 import { drain, listen } from './listen.ts';
+import { firstOperator } from '../core/operators.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { ensureToken } from './token.ts';
 
@@ -39,6 +40,7 @@ export async function serve(
   const { cwd, env } = io;
   const config = configOf(options, cwd);
   const expiry = await readExpiry(options, cwd);
+  const others = await readOperators(options, cwd);
   const log = createLog(io, config.logLevel);
   await using opened = new AsyncDisposableStack();
   const signers = [];
@@ -56,7 +58,7 @@ export async function serve(
     state,
     replicas,
     signers,
-    token: await ensureToken(config.tokenFile),
+    operators: [firstOperator(await ensureToken(config.tokenFile)), ...others],
     pace: config.pace,
     followMs: config.followMs,
     leaseMs: config.leaseMs,

@@ -12,6 +12,7 @@ export function serveCommand(io: Io): Command {
     .requiredOption('--online-key <source...>', 'keys of rollouts, snapshot and timestamp')
     .requiredOption('--state <url>', 'the database, like sqlite:state.db or postgres://host/name')
     .option('--token-file <file>', "the operators' token, by default beside the SQLite file")
+    .option('--operators <file>', 'further operators, by name, with rights of their own (TOML)')
     .option('--listen <address>', 'address and port; port 0 is any free one', '127.0.0.1:8080')
     .option('--check-in-interval <duration>', "how often hosts ask, like '15 minutes'")
     .option('--follow-interval <duration>', 'how often to look for commits of others', '5 seconds')

@@ -6,6 +6,7 @@ import { problemSchema } from '../../core/operator-api.ts';
 const PROBLEMS = {
   400: 'the request is wrong: `detail` says what and where',
   401: 'the bearer token is missing or wrong',
+  403: 'the operator with this token has no right to this',
   404: 'there is no such thing',
   409: 'not legal as things stand',
   413: 'the body is too large',
@@ -19,8 +20,10 @@ export type ProblemStatus = keyof typeof PROBLEMS;
 
 /** Problem documents (RFC 9457) of an operation. */
 export function problems(...statuses: readonly ProblemStatus[]): ZodOpenApiResponsesObject {
+  // Whoever has to show a token may lack the right.
+  const more = statuses.includes(401) ? ([403, 500] as const) : ([500] as const);
   return Object.fromEntries(
-    [...statuses, 500 as const].map((status) => [
+    [...statuses, ...more].map((status) => [
       status,
       {
         description: PROBLEMS[status],

@@ -4,9 +4,9 @@ import { readRules } from '../../core/fleet/read-rules.ts';
 import { recordToJson } from '../../core/fleet-view.ts';
 import { applyFleetRequestSchema } from '../../core/operator-api.ts';
 import { refuseMethod } from '../answer-errors.ts';
+import { actorOf } from '../authorization.ts';
 import type { Context } from '../context.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
-import { OPERATOR } from './rollout-order.ts';
 
 /** Enough for some ten thousand pins; what hosts read of the manifest has to hold it too. */
 const MAX_RULES_BYTES = 2 * 1024 * 1024;
@@ -26,6 +26,6 @@ export function fleetRoute({ fleet, intake }: Pick<Context, 'fleet' | 'intake'>)
 
 async function apply(intake: Context['intake'], request: Request, response: Response) {
   const { requestId, reason = null, rules } = parseBody(request, applyFleetRequestSchema);
-  const order = { requestId, by: OPERATOR, reason, rules: readRules(rules) };
+  const order = { requestId, by: actorOf(request), reason, rules: readRules(rules) };
   response.json(recordToJson(await intake.acceptFleet(order)));
 }

@@ -6,10 +6,11 @@ import { RolloutError } from '../../core/verb.ts';
 import { WayBackCount } from '../../core/way-back-impact.ts';
 import type { WayBackImpact } from '../../core/way-back-impact.ts';
 import { refuseMethod } from '../answer-errors.ts';
+import { actorOf } from '../authorization.ts';
 import type { Context } from '../context.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
 import type { Order } from '../verb-order.ts';
-import { MAX_ORDER_BYTES, OPERATOR } from './rollout-order.ts';
+import { MAX_ORDER_BYTES } from './rollout-order.ts';
 
 type ImpactContext = Pick<Context, 'intake' | 'state' | 'writeBehind' | 'sweep' | 'now'>;
 
@@ -32,7 +33,7 @@ async function answer(
 ) {
   const { to, policy = null } = parseBody(request, rollBackImpactRequestSchema);
   const rolloutId = request.params.id;
-  const origin = { requestId: randomUUID(), by: OPERATOR, reason: 'what if' };
+  const origin = { requestId: randomUUID(), by: actorOf(request), reason: 'what if' };
   const impact = await impactOf(context, { ...origin, kind: 'roll-back', rolloutId, to, policy });
   response.setHeader('Cache-Control', 'no-store');
   response.json(impact);

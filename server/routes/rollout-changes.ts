@@ -3,11 +3,12 @@ import { changeRequestSchema, rollBackRequestSchema } from '../../core/operator-
 import { viewOf } from '../../core/rollout-view.ts';
 import { SIMPLE_VERBS } from '../../core/verb.ts';
 import { refuseMethod } from '../answer-errors.ts';
+import { actorOf } from '../authorization.ts';
 import type { Context } from '../context.ts';
 import { outcomesOf } from '../outcomes.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
 import type { Order } from '../verb-order.ts';
-import { MAX_ORDER_BYTES, OPERATOR } from './rollout-order.ts';
+import { MAX_ORDER_BYTES } from './rollout-order.ts';
 
 /** The verbs on a rollout that is there: one path each. */
 export function rolloutChangesRoute(
@@ -24,7 +25,7 @@ export function rolloutChangesRoute(
       .post(...jsonBody(MAX_ORDER_BYTES), async (request, response) => {
         const { requestId, reason = null } = parseBody(request, changeRequestSchema);
         const rolloutId = request.params['id'] ?? '';
-        response.json(await accept({ kind, requestId, by: OPERATOR, reason, rolloutId }));
+        response.json(await accept({ kind, requestId, by: actorOf(request), reason, rolloutId }));
       })
       .all(refuseMethod('POST'));
   }
@@ -36,7 +37,7 @@ export function rolloutChangesRoute(
       const rolloutId = request.params['id'] ?? '';
       response.json(
         await accept({
-          ...{ kind: 'roll-back', requestId, by: OPERATOR, reason },
+          ...{ kind: 'roll-back', requestId, by: actorOf(request), reason },
           ...{ rolloutId, to, policy },
         }),
       );

@@ -3,10 +3,11 @@ import { parseInstant } from '../../core/instant.ts';
 import { startRequestSchema } from '../../core/operator-api.ts';
 import { viewOf } from '../../core/rollout-view.ts';
 import { refuseMethod } from '../answer-errors.ts';
+import { actorOf } from '../authorization.ts';
 import type { Context } from '../context.ts';
 import { outcomesOf } from '../outcomes.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
-import { MAX_ORDER_BYTES, OPERATOR } from './rollout-order.ts';
+import { MAX_ORDER_BYTES } from './rollout-order.ts';
 
 /** All rollouts, oldest first; and the start of a new one. */
 export function rolloutsRoute(
@@ -29,7 +30,7 @@ export function rolloutsRoute(
       const rollout = await intake.accept({
         kind: 'start',
         requestId,
-        by: OPERATOR,
+        by: actorOf(request),
         reason: reason ?? null,
         variant,
         arch,

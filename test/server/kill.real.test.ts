@@ -4,6 +4,7 @@ import { aloneReplicas } from '../../adapters/state/replicas.ts';
 import { openState } from '../../adapters/state/open.ts';
 import { openStorage } from '../../adapters/storage/open.ts';
 import { verifyChain } from '../../core/audit.ts';
+import { firstOperator } from '../../core/operators.ts';
 import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
 import { openContext } from '../../server/context.ts';
 import { exampleSigner } from '../support/example-keys.ts';
@@ -27,7 +28,7 @@ async function restarted({ path }: ServerFolder) {
     state,
     replicas: aloneReplicas(),
     signers: [await exampleSigner('online')],
-    token: TOKEN,
+    operators: [firstOperator(TOKEN)],
     pace: { minMs: 1000, maxMs: 1000 },
     followMs: 5000,
     leaseMs: 3_600_000,

@@ -10,6 +10,7 @@ import { aloneReplicas } from '../../adapters/state/replicas.ts';
 import { openState } from '../../adapters/state/open.ts';
 import { createMemoryStorage } from '../../adapters/storage/memory.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
+import { firstOperator } from '../../core/operators.ts';
 import { formatRelease } from '../../core/release.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { DEFAULT_EXPIRY_POLICY } from '../../core/tuf/lifetimes.ts';
@@ -92,7 +93,7 @@ export function partsOf({
     ...places,
     replicas: aloneReplicas(),
     signers: [signers.online],
-    token: TOKEN,
+    operators: [firstOperator(TOKEN)],
     pace: { minMs: 60_000, maxMs: 900_000 },
     followMs: 5000,
     leaseMs: 3_600_000,
