@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { provision } from '../../agent/provision.ts';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { hostWorld, sendTo, stay } from './host-world.ts';
 import type { HostWorld } from './host-world.ts';
 
@@ -20,7 +21,10 @@ export async function agentOnce(world: HostWorld, killAt: number): Promise<Ended
       ...['--import', support('kill-at-fsync.mjs'), support('agent-once.ts')],
       ...['--config', world.configFile, '--json'],
     ],
-    { env: { ...process.env, KILL_AT_FSYNC: String(killAt) }, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      env: { ...process.env, ...COMPILE_CACHE, KILL_AT_FSYNC: String(killAt) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
   );
   const said: string[] = [];
   child.stdout.on('data', (chunk) => said.push(String(chunk)));
