@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openStorage } from '../../adapters/storage/open.ts';
+import { documented } from '../support/documented-answers.ts';
 import { publishedRepository } from './setup.ts';
 
 export type ServerFolder = AsyncDisposable & { readonly path: string };
@@ -42,20 +43,22 @@ export async function startServer(
     exit.then(() => Promise.reject(new Error(`the server ended: ${errors.join('')}`))),
   ]);
   const token = (await readFile(join(path, options['tokenFile'] ?? 'S/token'), 'utf8')).trim();
+  const base = url.replace('listening on ', '');
+  const ask = async (method: string, route: string, more: RequestInit) =>
+    documented(method, await fetch(base + route, { method, ...more }));
   const send = (method: string, route: string, body: object) =>
-    fetch(url.replace('listening on ', '') + route, {
-      method,
+    ask(method, route, {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
   return {
-    url: url.replace('listening on ', ''),
+    url: base,
     exit,
     terminate: () => child.kill('SIGTERM'),
     kill: () => child.kill('SIGKILL'),
     /** Sets the clock of its machine ahead of the right time, or back with less than 0. */
     setClockAhead: (ms: number) => child.stdin.write(`${ms}\n`),
-    get: (route: string) => fetch(url.replace('listening on ', '') + route),
+    get: (route: string) => ask('GET', route, {}),
     send,
     post: (route: string, body: object) => send('POST', route, body),
     async [Symbol.asyncDispose]() {

@@ -107,6 +107,16 @@ export function compareAnswer(test: Test): void {
   });
 }
 
+/** An answer to `fetch`, compared like that. */
+export async function documented(method: string, answer: globalThis.Response) {
+  const headers = Object.fromEntries(answer.headers);
+  const isJson = /[/+]json/.test(headers['content-type'] ?? '');
+  const body: unknown = isJson ? await answer.clone().json() : null;
+  compare ??= documentedAnswers();
+  compare({ method, path: new URL(answer.url).pathname, status: answer.status, headers, body });
+  return answer;
+}
+
 /** The literal path if there is one, else the template that it fits. */
 function findPath(templates: readonly string[], path: string): string | undefined {
   if (templates.includes(path)) return path;
