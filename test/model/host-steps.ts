@@ -110,7 +110,7 @@ function judge(model: FleetModel, world: World, host: HostModel, answer: CheckIn
   if (told !== null) refuseForbidden(model, host, told);
   demand(`${host.id} on ${host.version} with seed ${host.seed}`, told, model.expected(host));
   host.offer = told;
-  if (told !== null) model.rollout(told.rolloutId)?.standings.offered(host.id);
+  if (told !== null) model.rollout(told.rolloutId)?.standings.offered(host.id, model.nowMs);
   world.note(answer.decision === 'update' ? `told ${answer.direction}` : `told ${answer.reason}`);
 }
 
