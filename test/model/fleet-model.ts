@@ -13,6 +13,8 @@ export type HostModel = {
   version: string;
   /** What it was told last that it has not tried yet. */
   offer: { readonly rolloutId: string; readonly to: string; readonly isBack: boolean } | null;
+  /** What failed on it last and is not tried again before a later attempt. */
+  failed: { readonly version: string; readonly attempt: number } | null;
   /** Reports that nobody acknowledged, and those that somebody did. */
   unsent: ReportSpec[];
   readonly sent: ReportSpec[];
@@ -121,6 +123,7 @@ export class FleetModel {
         ? rollout.hasOpened()
         : host.seed < rollout.tide(group === 'late' ? LATE_MS : 0);
     const step = { to: rollout.version, isBack: false };
+    if (hasGivenUp(host, rollout, step.to)) return false;
     return isThrough && !isHeld(this.rules, host, step, this.nowMs);
   }
 
@@ -134,8 +137,13 @@ export class FleetModel {
       if (next === null || rankOf(next) >= rankOf(to) || !rollbackTo.includes(next)) break;
       to = next;
     }
+    if (hasGivenUp(host, rollout, to)) return null;
     return isHeld(this.rules, host, { to, isBack: true }, this.nowMs) ? null : to;
   }
+}
+
+function hasGivenUp({ failed }: HostModel, { attempt }: RolloutModel, to: string): boolean {
+  return failed !== null && failed.version === to && attempt <= failed.attempt;
 }
 
 function letsGo(rollout: RolloutModel, host: HostModel): boolean {
