@@ -132,9 +132,11 @@ async function withLease(context: CheckInContext, host: Host, judged: Judged): P
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { reportIntake, leases, metrics, events, jobs, now } = context;
+  const { fleet, reportIntake, leases, metrics, events, jobs, now } = context;
+  const attempts = new Map(fleet.view.rollouts.map(({ id, attempt }) => [id, attempt]));
   const kept = reports.map((report) => ({
     ...report,
+    attempt: attempts.get(report.rolloutId) ?? 1,
     error: report.error ?? null,
     at: parseInstant(report.at),
   }));

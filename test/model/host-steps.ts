@@ -107,7 +107,10 @@ async function poll(
   });
   if (answer.status === 503 && reports.length > 0 && world.isDatabaseAway) return;
   demand(`the check-in of ${id}`, answer.status, 200);
-  for (const report of fresh) model.rollout(report.rolloutId)?.standings.reported(id, report);
+  for (const report of fresh) {
+    const rollout = model.rollout(report.rolloutId);
+    rollout?.standings.reported(id, report, rollout.attempt);
+  }
   host.sent.push(...fresh);
   host.unsent = [];
   judge(model, world, host, checkInAnswerSchema.parse(answer.body));

@@ -9,7 +9,12 @@ export type ReportSpec = {
   readonly atMs: number;
 };
 
-type Standing = { readonly progress: 'offered' | 'overdue' | Outcome; readonly atMs: number };
+type Standing = {
+  readonly progress: 'offered' | 'overdue' | Outcome;
+  readonly atMs: number;
+  /** Of the rollout, when it was learnt. */
+  readonly attempt: number;
+};
 
 /** At one moment the worse outcome counts. */
 const WORSE: readonly string[] = ['updated', 'failed', 'rolled-back'];
@@ -54,11 +59,17 @@ export class Standings {
     this.#unwritten.set(hostId, nowMs);
   }
 
-  reported(hostId: string, { outcome, atMs }: ReportSpec): void {
+  /** Who failed before is asked again in a later attempt, whether the server has come to that or not. */
+  reported(hostId: string, { outcome, atMs }: ReportSpec, attempt: number): void {
     this.#unwritten.delete(hostId);
     this.#doubtful.delete(hostId);
     this.#undated.delete(hostId);
-    const before = this.#hosts.get(hostId);
+    const stands = this.#hosts.get(hostId);
+    const isAskedAgain =
+      attempt > this.#retried &&
+      attempt > (stands?.attempt ?? attempt) &&
+      (stands?.progress === 'failed' || stands?.progress === 'overdue');
+    const before = stands && isAskedAgain ? { ...stands, progress: 'offered' as const } : stands;
     const isSilent = before?.progress === 'offered' || before?.progress === 'overdue';
     if (before !== undefined && !isSilent) {
       const isLater =
@@ -66,7 +77,7 @@ export class Standings {
         (atMs === before.atMs && WORSE.indexOf(outcome) > WORSE.indexOf(before.progress));
       if (!isLater) return;
     }
-    this.#hosts.set(hostId, { progress: outcome, atMs });
+    this.#hosts.set(hostId, { progress: outcome, atMs, attempt });
     if (outcome === before?.progress) return;
     if (outcome === 'updated') this.events.successes += 1;
     if (outcome === 'failed' && before?.progress !== 'overdue') this.events.failures += 1;
@@ -75,7 +86,7 @@ export class Standings {
   /** The server's memory was written. */
   written(): void {
     for (const [hostId, atMs] of this.#unwritten) {
-      this.#hosts.set(hostId, { progress: 'offered', atMs });
+      this.#hosts.set(hostId, { progress: 'offered', atMs, attempt: 1 });
       if (this.#doubtful.delete(hostId)) this.#undated.add(hostId);
     }
     this.#unwritten.clear();
@@ -84,9 +95,9 @@ export class Standings {
   /** Who was offered the release before this time, and has said nothing since, is counted as a failure. */
   overdue(beforeMs: number): void {
     if (this.#doubtful.size + this.#undated.size > 0) this.#mayMiscountOverdue = true;
-    for (const [hostId, { progress, atMs }] of this.#hosts) {
+    for (const [hostId, { progress, atMs, attempt }] of this.#hosts) {
       if (progress !== 'offered' || atMs >= beforeMs || this.#undated.has(hostId)) continue;
-      this.#hosts.set(hostId, { progress: 'overdue', atMs });
+      this.#hosts.set(hostId, { progress: 'overdue', atMs, attempt });
       this.events.failures += 1;
     }
   }
@@ -101,9 +112,11 @@ export class Standings {
   retry(attempt: number, nowMs: number): void {
     if (attempt <= this.#retried) return;
     this.#retried = attempt;
-    for (const [hostId, { progress }] of this.#hosts) {
-      if (progress !== 'failed' && progress !== 'overdue') continue;
-      this.#hosts.set(hostId, { progress: 'offered', atMs: nowMs });
+    for (const [hostId, one] of this.#hosts) {
+      if (one.progress !== 'failed' && one.progress !== 'overdue') continue;
+      if (one.attempt < attempt) {
+        this.#hosts.set(hostId, { progress: 'offered', atMs: nowMs, attempt });
+      }
     }
   }
 }

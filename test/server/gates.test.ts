@@ -197,6 +197,22 @@ describe('failures', () => {
     expect([refused.status, refused.body.code]).toEqual([409, 'rollout/illegal']);
   });
 
+  it('count when they fail again before the server has asked them again', async () => {
+    await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
+    for (const name of ['a', 'b', 'c', 'd']) await server.report(name, 'failed');
+    await server.context.judge();
+    await server.post(`${ROLLOUTS}/${server.id}/retry`);
+    await server.post(`${ROLLOUTS}/${server.id}/resume`);
+    const at = new Date(server.clock.now.getTime() + 1000).toISOString();
+    for (const name of ['a', 'b', 'c', 'd']) {
+      const again = reportOf({ id: 'report-2', rolloutId: server.id, at });
+      await server.checkIn({ id: name, seed: 7 }, { reports: [again] });
+    }
+    await server.context.judge();
+    const counts = { offered: 0, failed: 4 };
+    expect(await server.view()).toMatchObject({ attempt: 2, state: 'halted', counts });
+  });
+
   it('halt durably: the verb is in the outbox, and the manifest names what was counted', async () => {
     await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
     for (const name of ['a', 'b', 'c', 'd']) await server.report(name, 'failed');
