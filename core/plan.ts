@@ -25,7 +25,7 @@ const HISTORY_KEPT = 100;
 export function applyToPlan(plan: Plan, verb: PlanVerb): Plan {
   if (verb.kind !== 'apply-fleet') {
     if (plan.fleet.history.some(({ id }) => id === verb.id)) throw taken(verb);
-    const rollouts = applyVerb(plan.rollouts, verb);
+    const rollouts = applyVerb(plan.rollouts, verb, plan.fleet.rules);
     return rollouts === plan.rollouts ? plan : { ...plan, rollouts };
   }
   const { rollouts, fleet } = plan;

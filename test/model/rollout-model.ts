@@ -253,8 +253,12 @@ export function reaches(part: number, whole: number, { percentage, minimum }: Sh
   return whole >= minimum && part * 100 >= percentage * whole;
 }
 
-/** Whether every host that the older rollout lets through gets the newer one. */
-export function covers(newer: RolloutModel, older: RolloutModel): boolean {
+/** Whether every host that the older rollout lets through gets the newer one, by the tide that these hosts see. */
+export function covers(
+  newer: RolloutModel,
+  older: RolloutModel,
+  tideOf: (rollout: RolloutModel) => number,
+): boolean {
   const [from, olderFrom] = [newer, older].map(({ version }) => documentOf(version).minimumFrom);
   const isReachable =
     from === null || from === undefined || (olderFrom && rankOf(from) <= rankOf(olderFrom));
@@ -262,6 +266,6 @@ export function covers(newer: RolloutModel, older: RolloutModel): boolean {
     newer.state === 'running' &&
     rankOf(newer.version) > rankOf(older.version) &&
     Boolean(isReachable) &&
-    newer.tide() >= older.tide()
+    tideOf(newer) >= tideOf(older)
   );
 }

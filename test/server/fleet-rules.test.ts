@@ -93,7 +93,7 @@ describe('GET /api/v1/hosts/{id}/why', () => {
     const [step] = why.steps;
     expect(step?.rules.map(({ rule }) => rule)).toEqual([
       ...['exclude', 'dead-end', 'barrier', 'lock', 'state'],
-      ...['tide', 'freeze', 'window', 'concurrency'],
+      ...['tide', 'freeze', 'window', 'failure', 'concurrency'],
     ]);
     expect(step).toMatchObject({
       heldBy: 'tide',
