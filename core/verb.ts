@@ -22,6 +22,8 @@ export type RolloutErrorCode =
   | 'rollout/not-covered'
   /** The policy asks for what a way back does not have. */
   | 'rollout/policy'
+  /** Somebody has replaced the rules of the fleet that the verb is to replace. */
+  | 'rollout/other-rules'
   /** A verb that stops or reverses came without a reason. */
   | 'rollout/reason';
 

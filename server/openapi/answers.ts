@@ -8,6 +8,7 @@ const PROBLEMS = {
   401: 'the bearer token is missing or wrong',
   404: 'there is no such thing',
   409: 'not legal as things stand',
+  412: 'what the request is to replace is there no more',
   413: 'the body is too large',
   415: 'the body is not plain `application/json`',
   422: 'what was signed or stored does not fit',
