@@ -8,6 +8,7 @@ import { hostsByVersion } from './migrations/0005-hosts-by-version.ts';
 import { leases } from './migrations/0006-leases.ts';
 import { hostCounts } from './migrations/0007-host-counts.ts';
 import { attemptsOfHosts } from './migrations/0008-attempts-of-hosts.ts';
+import { forgottenVerbs } from './migrations/0009-forgotten-verbs.ts';
 import { StateError } from './state.ts';
 import type { Tables } from './tables.ts';
 
@@ -20,6 +21,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006-leases': leases,
   '0007-host-counts': hostCounts,
   '0008-attempts-of-hosts': attemptsOfHosts,
+  '0009-forgotten-verbs': forgottenVerbs,
 };
 
 /**

@@ -260,7 +260,7 @@ export interface State extends AsyncDisposable {
   continueAudit(head: ChainHead): Promise<void>;
   /**
    * Forgets the first entries of the audit log, as far as they were written before a time, and has the log say so: it goes on
-   * as it was, and verbs of that time are not found again. Returns how many were forgotten.
+   * as it was, and the verbs that those told of are not found again. Returns how many were forgotten.
    */
   forgetAudit(order: AuditOrder): Promise<number>;
   /** `EMPTY_CHAIN` before the first entry. */

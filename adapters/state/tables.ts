@@ -80,6 +80,8 @@ export type Tables = {
     previous_hash: string;
     hash: string;
   };
+  /** Verbs that the audit log told of in entries that it has forgotten. */
+  forgotten_verbs: { verb_id: string };
 };
 
 /** What tells the rows of each table apart, and orders them in an export. */
@@ -93,4 +95,5 @@ export const TABLE_KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
   verbs: ['sequence'],
   leases: ['host_id', 'limit_key'],
   audit: ['sequence'],
+  forgotten_verbs: ['verb_id'],
 };

@@ -17,7 +17,7 @@ describe('a database of before', () => {
     }
     const old = new DatabaseSync(join(folder.path, 'state.db'));
     old.exec(`drop table host_counts; alter table progress drop column attempt;
-      delete from tidegate_migration where name > '0006-leases'`);
+      drop table forgotten_verbs; delete from tidegate_migration where name > '0006-leases'`);
     old.close();
     await using state = await openState(URL, options);
     await state.touchHosts([host('h1', { version: '1.1.0', seenAt: at(1) })]);
