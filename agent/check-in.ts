@@ -24,6 +24,11 @@ export async function checkIn(
   });
   const text = (await readBody(response, url, MAX_ANSWER_BYTES)).toString('utf8');
   const { status, headers } = response;
+  const { failed, ...plain } = request;
+  // A server of before takes no check-in with a member that it does not know.
+  if (status === 400 && failed !== undefined) {
+    return checkIn(serverUrl, plain, { now, signal, network });
+  }
   if (status !== 200) {
     const message = `${url} answered ${status}: ${text.slice(0, 300)}`;
     if (status < 500 && status !== 429) throw new AgentError('agent/answer', message);

@@ -6,6 +6,7 @@ import { automatic } from './conduct.ts';
 import type { AgentContext } from './context.ts';
 import { deliver } from './deliver.ts';
 import { retryAfterOf } from './errors.ts';
+import { givenUp } from './failures.ts';
 import { mayGoOn } from './machine.ts';
 import { isByHand } from './machine-state.ts';
 import type { AgentState, Target } from './machine-state.ts';
@@ -75,7 +76,8 @@ async function poll(
   };
   let order: Order;
   try {
-    order = await ask(context, { running, state: checkInState(state) });
+    const failed = givenUp(state, context.now().getTime());
+    order = await ask(context, { running, state: checkInState(state), failed });
   } catch (error) {
     const reason = reasonOf(context, error);
     return { ...stayed, result: 'failed', reason, retryAfterSeconds: retryAfterOf(error) };

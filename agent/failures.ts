@@ -1,8 +1,10 @@
 import { formatInstant } from '../core/instant.ts';
+import { LONGEST_RETRY_SECONDS } from '../core/check-in.ts';
+import type { CheckIn } from '../core/check-in.ts';
 import type { AgentState, Failure, Mishap, Target } from './machine-state.ts';
 
 const FIRST_RETRY_MS = 10_000;
-const LONGEST_RETRY_MS = 24 * 3_600_000;
+const LONGEST_RETRY_MS = LONGEST_RETRY_SECONDS * 1000;
 /** After so many failures of one release in a row only something new lets the host try it again. */
 const MOST_FAILURES = 12;
 
@@ -14,6 +16,15 @@ export function mayTry(
 ): boolean {
   if (failure === null || failure.to !== to || attempt > failure.attempt) return true;
   return failure.retryAtMs !== null && nowMs >= failure.retryAtMs;
+}
+
+/** What a check-in says of a release that is not tried now, so that nobody waits for this host; undefined if there is none. */
+export function givenUp({ kind, failure }: AgentState, nowMs: number): CheckIn['failed'] {
+  if (failure === null || (kind !== 'idle' && kind !== 'fallen-back')) return undefined;
+  const { to: version, attempt, retryAtMs } = failure;
+  if (retryAtMs === null) return { version, attempt };
+  const retryAfterSeconds = Math.min(LONGEST_RETRY_SECONDS, Math.ceil((retryAtMs - nowMs) / 1000));
+  return retryAfterSeconds > 0 ? { version, attempt, retryAfterSeconds } : undefined;
 }
 
 /** For people. */

@@ -15,6 +15,8 @@ import type { VerifiedRepository } from './tuf/client.ts';
 export type Question = {
   readonly running: Release;
   readonly state: CheckIn['state'];
+  /** The release that the host would not take now whatever the answer. */
+  readonly failed?: CheckIn['failed'];
 };
 
 /** As the server knows states: a host that was told to boot is ready for it. */
@@ -99,7 +101,7 @@ function reasonOf(decision: Decision | null): string {
 /** One check-in; the reports that it brings are forgotten once they are acknowledged. */
 export async function askServer(
   { config, reports, now, signal, network, onEvent }: AgentContext,
-  { running, state }: Question,
+  { running, state, failed }: Question,
 ): Promise<CheckInAnswer> {
   const { id, variant, arch, seed, group, labels } = config.host;
   if (await reports.isDamaged()) onEvent('reports-damaged', {});
@@ -112,6 +114,7 @@ export async function askServer(
     },
     state,
     ...(pending.length === 0 ? {} : { reports: [...pending] }),
+    ...(failed === undefined ? {} : { failed }),
   };
   const answer = await checkIn(config.server?.url ?? '', request, { now, signal, network });
   await reports.acknowledge(pending);

@@ -22,6 +22,9 @@ export const reportSchema = z.strictObject({
   at: z.iso.datetime({ offset: true }),
 });
 
+/** The longest that an agent waits until it tries a release again that failed. */
+export const LONGEST_RETRY_SECONDS = 86_400;
+
 /** The body of `POST /api/v1/check-in`. */
 export const checkInSchema = z.strictObject({
   host: z.strictObject({
@@ -40,6 +43,17 @@ export const checkInSchema = z.strictObject({
   /** The agent's state: `staged` asks whether it may still activate. */
   state: z.enum(['idle', 'available', 'staged', 'ready', 'confirming', 'fallen-back']),
   reports: z.array(reportSchema).max(100).optional(),
+  /**
+   * The release that failed on the host last and that it does not try now: in this attempt of its rollout or an earlier one, for
+   * so long, or at all.
+   */
+  failed: z
+    .strictObject({
+      version,
+      attempt: z.int().min(1),
+      retryAfterSeconds: z.int().min(1).max(LONGEST_RETRY_SECONDS).optional(),
+    })
+    .optional(),
 });
 
 export type CheckIn = z.infer<typeof checkInSchema>;

@@ -15,6 +15,10 @@ export type Host = Member & {
   readonly arch: string;
   readonly version: string;
   readonly seed: number;
+  /** What failed on it last, in which attempt of its rollout, and when the host will try it again; null is never. */
+  readonly failed?:
+    | { readonly version: string; readonly attempt: number; readonly retryAt: Date | null }
+    | undefined;
 };
 
 export type HoldReason =
@@ -28,6 +32,7 @@ export type HoldReason =
   | 'not-yet'
   | 'frozen'
   | 'window'
+  | 'failed'
   | 'concurrency';
 
 /** One step that a rollout would have a host take. */
@@ -60,6 +65,7 @@ type RuleName =
   | 'tide'
   | 'freeze'
   | 'window'
+  | 'failure'
   | 'concurrency';
 
 export type HostRule = {
@@ -110,6 +116,7 @@ export const HOST_RULES: readonly HostRule[] = [
   { name: 'tide', judge: judgeTide },
   { name: 'freeze', judge: judgeFreeze },
   { name: 'window', judge: judgeWindow },
+  { name: 'failure', judge: judgeFailure },
   { name: 'concurrency', judge: judgeConcurrency, isUnforeseeable: true },
 ];
 
@@ -156,6 +163,14 @@ function judgeWindow(step: Step, now: Date): Verdict {
 /** A way back repairs what is broken now: it waits for the calendar only where the group asks for it. */
 function isBoundByCalendar({ direction, group }: Step): boolean {
   return direction === 'forward' || group?.rollback === 'waits';
+}
+
+/** Who would not start is not let start, and takes no lease from others. */
+function judgeFailure({ host: { failed }, rollout, release }: Step, now: Date): Verdict {
+  if (failed === undefined || failed.version !== release.version) return PASS;
+  if (rollout.attempt > failed.attempt) return PASS;
+  const { retryAt } = failed;
+  return retryAt !== null && retryAt <= now ? PASS : hold('failed', retryAt);
 }
 
 /** A way back counts too: it takes a host down as a way forward does. */

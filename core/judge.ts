@@ -25,6 +25,17 @@ export function judge(rollout: Rollout, counters: Counters, now: Date): Judgemen
   return reaches(part, whole, gate.success) ? { kind: 'pass-gate', opening: gate.index } : null;
 }
 
+/**
+ * Who was offered the release before this instant, and has said nothing since, is overdue; null while nobody can be. A rollout
+ * that stands still takes no time from anybody: its hosts wait for it. Once it is resumed they have all of theirs again.
+ */
+export function overdueBefore({ state, policy, history }: Rollout, now: Date): Date | null {
+  if (state !== 'running' || policy.outcomeWithinMs === null) return null;
+  const before = new Date(now.getTime() - policy.outcomeWithinMs);
+  const resumedAt = history.findLast(({ verb }) => verb === 'resume')?.at ?? null;
+  return resumedAt !== null && resumedAt >= before ? null : before;
+}
+
 function mustHalt(rollout: Rollout, counters: Counters): boolean {
   if (rollout.policy.halt === null) return false;
   const { part, whole } = failuresOf(rollout, counters);

@@ -1,5 +1,6 @@
 import { NO_RULES } from './fleet/rules.ts';
 import type { FleetRules } from './fleet/rules.ts';
+import { formatInstant } from './instant.ts';
 import type { Change, Rollout } from './rollout.ts';
 import { applyVerb, RolloutError } from './verb.ts';
 import type { Verb, VerbOrigin } from './verb.ts';
@@ -13,7 +14,12 @@ export type Plan = { readonly rollouts: readonly Rollout[]; readonly fleet: Flee
 export const EMPTY_PLAN: Plan = { rollouts: [], fleet: { rules: NO_RULES, history: [] } };
 
 /** The rules of the fleet as a whole, replaced. */
-export type FleetVerb = VerbOrigin & { readonly kind: 'apply-fleet'; readonly rules: FleetRules };
+export type FleetVerb = VerbOrigin & {
+  readonly kind: 'apply-fleet';
+  readonly rules: FleetRules;
+  /** The `rulesVersion` of the rules that it is to replace, if it is to replace no others. */
+  readonly replaces?: string | undefined;
+};
 
 /** One pure edit of the plan and one commit, by a server or on the storage. */
 export type PlanVerb = Verb | FleetVerb;
@@ -25,17 +31,33 @@ const HISTORY_KEPT = 100;
 export function applyToPlan(plan: Plan, verb: PlanVerb): Plan {
   if (verb.kind !== 'apply-fleet') {
     if (plan.fleet.history.some(({ id }) => id === verb.id)) throw taken(verb);
-    const rollouts = applyVerb(plan.rollouts, verb);
+    const rollouts = applyVerb(plan.rollouts, verb, plan.fleet.rules);
     return rollouts === plan.rollouts ? plan : { ...plan, rollouts };
   }
   const { rollouts, fleet } = plan;
   if (fleet.history.some(({ id }) => id === verb.id)) return plan;
   if (rollouts.some(({ history }) => history.some(({ id }) => id === verb.id))) throw taken(verb);
-  const { id, at, by, reason } = verb;
+  const { id, at, by, reason, replaces } = verb;
+  if (replaces !== undefined && replaces !== rulesVersion(fleet)) throw otherRules(fleet);
   const history = [...fleet.history, { id, verb: verb.kind, at, by, reason, evidence: null }].slice(
     -HISTORY_KEPT,
   );
   return { rollouts, fleet: { rules: verb.rules, history } };
+}
+
+/** Tells the rules from those of every other time: the id of the verb that made them. */
+export function rulesVersion({ history }: FleetRecord): string {
+  return history.at(-1)?.id ?? 'none';
+}
+
+function otherRules({ history }: FleetRecord): RolloutError {
+  const last = history.at(-1);
+  const who = last === undefined ? '' : `: ${last.by} applied others at ${formatInstant(last.at)}`;
+  return new RolloutError(
+    'rollout/other-rules',
+    `the rules of the fleet are not those any more that are to be replaced${who}`,
+    { hints: ['look at the difference again, and then apply'] },
+  );
 }
 
 /** The ids of all verbs that the plan has taken. */

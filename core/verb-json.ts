@@ -18,6 +18,7 @@ const fleetVerbSchema: z.ZodType<FleetVerb> = z.object({
   ...ofAny,
   kind: z.literal('apply-fleet'),
   rules: rulesSchema,
+  replaces: z.string().optional(),
 });
 
 const verbSchema: z.ZodType<Verb> = z.union([

@@ -1,9 +1,11 @@
+import { uncovered } from './cover.ts';
 import { ExpectedError } from './errors.ts';
+import { NO_RULES } from './fleet/rules.ts';
+import type { FleetRules } from './fleet/rules.ts';
 import { currentRollouts, isOver, isSamePolicy, isSameRelease } from './rollout.ts';
 import type { Change, Counters, ReleaseRef, Rollout } from './rollout.ts';
 import { approval, nextStep, passing } from './steps.ts';
-import { clockAt, tideAt } from './tide.ts';
-import { compareVersions } from './version.ts';
+import { clockAt } from './tide.ts';
 import { asksForSuccess } from './wave.ts';
 import type { Policy } from './wave.ts';
 
@@ -16,10 +18,12 @@ export type RolloutErrorCode =
   | 'rollout/exists'
   /** The release's signed document does not name the version to go back to. */
   | 'rollout/not-permitted'
-  /** No newer rollout lets through all hosts that this one does. */
+  /** No newer rollout lets through all hosts that this one does, or the rules of the fleet keep some from it. */
   | 'rollout/not-covered'
   /** The policy asks for what a way back does not have. */
   | 'rollout/policy'
+  /** Somebody has replaced the rules of the fleet that the verb is to replace. */
+  | 'rollout/other-rules'
   /** A verb that stops or reverses came without a reason. */
   | 'rollout/reason';
 
@@ -89,8 +93,12 @@ function legalWhenOver({ state }: Rollout, steps: readonly VerbKind[]): readonly
   return state === 'paused' ? ['resume', ...steps, 'roll-back'] : ['roll-back'];
 }
 
-/** The rollouts after the verb. Throws RolloutError and changes nothing if the verb is not legal. */
-export function applyVerb(rollouts: readonly Rollout[], verb: Verb): readonly Rollout[] {
+/** The rollouts after the verb, under these rules. Throws RolloutError and changes nothing if the verb is not legal. */
+export function applyVerb(
+  rollouts: readonly Rollout[],
+  verb: Verb,
+  rules: FleetRules = NO_RULES,
+): readonly Rollout[] {
   if (rollouts.some(({ history }) => history.some(({ id }) => id === verb.id))) return rollouts;
   if (NEEDS_REASON.includes(verb.kind) && (verb.reason ?? '').trim() === '') {
     throw new RolloutError(
@@ -105,7 +113,7 @@ export function applyVerb(rollouts: readonly Rollout[], verb: Verb): readonly Ro
   }
   const after = {
     ...before,
-    ...changed(rollouts, before, verb),
+    ...changed(rollouts, before, verb, rules),
     history: [...before.history, toChange(verb)],
   };
   return rollouts.map((rollout) => (rollout === before ? after : rollout));
@@ -150,6 +158,7 @@ function changed(
   rollouts: readonly Rollout[],
   rollout: Rollout,
   verb: Exclude<Verb, { kind: 'start' }>,
+  rules: FleetRules,
 ): Partial<Rollout> {
   const at = notBefore(verb.at, rollout);
   // A rollout that a later one of the same release replaced is history.
@@ -185,7 +194,7 @@ function changed(
     case 'withdraw':
       return { ...standing, state: 'withdrawn' };
     case 'supersede':
-      requireCovered(rollouts, rollout, at);
+      requireCovered(rollouts, rollout, rules, at);
       return { ...standing, state: 'superseded' };
     case 'roll-back':
       requirePermitted(rollout.release, verb.to.version);
@@ -206,27 +215,20 @@ function forgive({ history }: Rollout): Pick<Rollout, 'forgiven'> | null {
 }
 
 /** No host that is let through now may lose its update: a newer rollout must offer one to each of them. */
-function requireCovered(rollouts: readonly Rollout[], rollout: Rollout, at: Date): void {
-  const { release } = rollout;
-  const isCovered = currentRollouts(rollouts, release).some(
-    (newer) =>
-      newer.state === 'running' &&
-      newer.seeds === 'stable' &&
-      rollout.seeds === 'stable' &&
-      compareVersions(newer.release.version, release.version) > 0 &&
-      isBarrierNoHigher(newer.release.minimumFrom, release.minimumFrom) &&
-      tideAt(newer, at) >= tideAt(rollout, at),
-  );
-  if (isCovered) return;
-  throw new RolloutError(
-    'rollout/not-covered',
-    `cannot supersede rollout ${rollout.id}: no running rollout of a newer release lets through all hosts that it lets through`,
-    { hints: ['advance the newer rollout first', 'or withdraw this one: nobody else gets it'] },
-  );
-}
-
-function isBarrierNoHigher(newer: string | null, older: string | null): boolean {
-  return newer === null || (older !== null && compareVersions(newer, older) <= 0);
+function requireCovered(
+  rollouts: readonly Rollout[],
+  rollout: Rollout,
+  rules: FleetRules,
+  at: Date,
+): void {
+  const who = uncovered(rollouts, rollout, rules, at);
+  if (who === null) return;
+  throw new RolloutError('rollout/not-covered', `cannot supersede rollout ${rollout.id}: ${who}`, {
+    hints: [
+      'advance the newer rollout first, or change the rules that keep hosts from it',
+      'or withdraw this one: nobody else gets it',
+    ],
+  });
 }
 
 function requirePermitted({ version, rollbackTo }: ReleaseRef, to: string): void {

@@ -147,9 +147,17 @@ function detailOf(rule: HostRule['name'], step: Step, now: Date): string {
     }
     case 'window':
       return windowText(step);
+    case 'failure':
+      return failureText(step);
     case 'concurrency':
       return concurrencyText(step);
   }
+}
+
+function failureText({ host: { failed }, rollout, release }: Step): string {
+  return failed === undefined || failed.version !== release.version
+    ? 'did not fail on the host last'
+    : `failed in attempt ${failed.attempt} of ${rollout.attempt}`;
 }
 
 function lockText({ host, group, fleet }: Step): string {

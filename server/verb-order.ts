@@ -42,6 +42,7 @@ export type FleetOrder = {
   readonly by: string;
   readonly reason: string | null;
   readonly rules: FleetRules;
+  readonly replaces: string | undefined;
 };
 
 /** The rollout that the same order concerned before. Throws if it was another order, or came to nothing. */

@@ -43,9 +43,10 @@ export class WriteBehind {
     this.#keep(this.#hosts, host.id, host, this.#sightings);
   }
 
+  /** Of several offers the first counts: from then on the host has its time. */
   offered(offer: Offer): void {
     const key = `${offer.rolloutId}\n${offer.hostId}`;
-    if (!this.#offered.note(key, '', offer.at)) return;
+    if (this.#offers.has(key) || !this.#offered.note(key, '', offer.at)) return;
     this.#keep(this.#offers, key, offer, this.#offered);
   }
 
@@ -68,7 +69,7 @@ export class WriteBehind {
         offers,
         (batch) => state.recordOffers(batch),
         () => {
-          this.#offers = this.#merged(offers, this.#offers, this.#offered);
+          this.#offers = this.#merged(this.#offers, offers, this.#offered);
         },
       );
     });
@@ -98,11 +99,11 @@ export class WriteBehind {
   }
 
   #merged<T>(
-    older: ReadonlyMap<string, T>,
-    newer: ReadonlyMap<string, T>,
+    below: ReadonlyMap<string, T>,
+    above: ReadonlyMap<string, T>,
     noted: RecentlyNoted,
   ): Map<string, T> {
-    const all = [...new Map([...older, ...newer])];
+    const all = [...new Map([...below, ...above])];
     const dropped = all.slice(MOST_ENTRIES).map(([key]) => key);
     if (dropped.length > 0) this.#drop(dropped, noted);
     return new Map(all.slice(0, MOST_ENTRIES));

@@ -9,8 +9,6 @@ import type { Tables } from './tables.ts';
 
 /** Names the head that the log goes on from when it has lost its own entries up to there. */
 const FLOOR = 'audit-floor';
-/** Names the time, in milliseconds, from before which entries may have been forgotten. */
-const FORGOTTEN = 'audit-forgotten-before';
 
 /** Gives the record the next place in the log. */
 export async function insertAudit(
@@ -22,29 +20,38 @@ export async function insertAudit(
 }
 
 /**
- * Writes down those that the log does not tell of yet: neither found nor accepted here, or accepted but rejected. Verbs of a
- * time that the log has forgotten are not told again.
+ * Writes down those that the log does not tell of yet: neither found nor accepted here, or accepted but rejected. What it told of
+ * and has forgotten is not told again; when a verb was given, only the clock of who gave it says, which may be far off.
  */
 export async function insertFound(
   transaction: Transaction<Tables>,
   records: readonly AuditRecord[],
 ): Promise<number> {
   let added = 0;
-  const forgottenBefore = await selectForgotten(transaction);
   for (const record of records) {
-    if (parseInstant(record.verbAt).getTime() < forgottenBefore) continue;
-    const rows = await transaction
-      .selectFrom('audit')
-      .select('event')
-      .where('verb_id', '=', record.verbId)
-      .execute();
-    const events = rows.map(({ event }) => event);
-    const isPending = events.includes('accepted') && !events.includes('rejected');
-    if (isPending || events.includes('committed') || events.includes('found')) continue;
+    if (await isTold(transaction, record.verbId)) continue;
     await insertAudit(transaction, record);
     added += 1;
   }
   return added;
+}
+
+async function isTold(transaction: Transaction<Tables>, verbId: string): Promise<boolean> {
+  const rows = await transaction
+    .selectFrom('audit')
+    .select('event')
+    .where('verb_id', '=', verbId)
+    .execute();
+  const events = rows.map(({ event }) => event);
+  if (events.includes('committed') || events.includes('found')) return true;
+  if (events.includes('rejected')) return false;
+  if (events.includes('accepted')) return true;
+  const forgotten = await transaction
+    .selectFrom('forgotten_verbs')
+    .select('verb_id')
+    .where('verb_id', '=', verbId)
+    .executeTakeFirst();
+  return forgotten !== undefined;
 }
 
 /** The last entry, or the floor if that is later. */
@@ -79,7 +86,7 @@ export async function forgetAudit(
 ): Promise<number> {
   const rows = await transaction
     .selectFrom('audit')
-    .select(['sequence', 'hash', 'recorded_at'])
+    .select(['sequence', 'hash', 'recorded_at', 'verb_id', 'event'])
     .where('sequence', '<=', upTo)
     .orderBy('sequence')
     .limit(limit)
@@ -91,7 +98,7 @@ export async function forgetAudit(
   const head = { sequence: last.sequence, hash: last.hash };
   await insertAudit(transaction, recordOfForgotten(head, { at, before }));
   await setMeta(transaction, FLOOR, JSON.stringify(head));
-  await setMeta(transaction, FORGOTTEN, String(before.getTime()));
+  for (const { verb_id, event } of old) await rememberTold(transaction, verb_id, event);
   await transaction.deleteFrom('audit').where('sequence', '<=', head.sequence).execute();
   return old.length;
 }
@@ -110,8 +117,21 @@ export async function selectAudit(
   return rows.map(fromRow);
 }
 
-async function selectForgotten(db: Kysely<Tables>): Promise<number> {
-  return Number((await selectMeta(db, FORGOTTEN)) ?? Number.NEGATIVE_INFINITY);
+/** A verb that was rejected may still be committed by somebody else, and is news then. */
+async function rememberTold(
+  transaction: Transaction<Tables>,
+  verbId: string,
+  event: AuditEntry['event'],
+): Promise<void> {
+  if (event === 'rejected') {
+    await transaction.deleteFrom('forgotten_verbs').where('verb_id', '=', verbId).execute();
+  } else if (event !== 'forgotten') {
+    await transaction
+      .insertInto('forgotten_verbs')
+      .values({ verb_id: verbId })
+      .onConflict((conflict) => conflict.column('verb_id').doNothing())
+      .execute();
+  }
 }
 
 async function selectMeta(db: Kysely<Tables>, name: string): Promise<string | undefined> {

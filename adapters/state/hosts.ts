@@ -1,16 +1,29 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { Kysely, Selectable, Transaction } from 'kysely';
 import { z } from 'zod';
+import { recount } from './host-counts.ts';
 import { StateError } from './state.ts';
-import type { Host, HostSeen, HostSelection, State, VersionCount } from './state.ts';
+import type { Host, HostSeen, HostSelection, State } from './state.ts';
 import type { Tables } from './tables.ts';
 
 /** Sightings come late while a database is away, but not by so much: then the clock was ahead at the former one. */
 const LATEST_MS = 86_400_000;
 
-/** One statement; of two sightings of a host the later one counts, unless it is of a clock that was ahead by days. */
-export async function upsertHosts(db: Kysely<Tables>, batch: readonly HostSeen[]): Promise<void> {
+/**
+ * Remembers hosts, of whom each stands there once, and counts them. Of two sightings of a host the later one counts, unless it is
+ * of a clock that was ahead by days.
+ */
+export async function upsertHosts(
+  transaction: Transaction<Tables>,
+  batch: readonly HostSeen[],
+): Promise<void> {
   if (batch.length === 0) return;
-  await db
+  const ids = batch.map(({ id }) => id);
+  const known = await transaction
+    .selectFrom('hosts')
+    .select(['id', 'variant', 'arch', 'version'])
+    .where('id', 'in', ids)
+    .execute();
+  const written = await transaction
     .insertInto('hosts')
     .values(batch.map(toRow))
     .onConflict((conflict) =>
@@ -33,7 +46,14 @@ export async function upsertHosts(db: Kysely<Tables>, batch: readonly HostSeen[]
           ]),
         ),
     )
+    .returning(['id', 'variant', 'arch', 'version'])
     .execute();
+  const changed = new Set(written.map(({ id }) => id));
+  await recount(
+    transaction,
+    known.filter(({ id }) => changed.has(id)),
+    written,
+  );
 }
 
 /** The last sighting of each host, by id: one statement may not update a row twice (PostgreSQL), nor two batches deadlock. */
@@ -64,20 +84,6 @@ export async function selectHosts(
   const rest = after === null ? all : all.where('id', '>', after);
   const rows = await rest.orderBy('id').limit(limit).execute();
   return rows.map(hostOfRow);
-}
-
-export async function countByVersion(
-  db: Kysely<Tables>,
-  { variant, arch }: HostSelection,
-): Promise<readonly VersionCount[]> {
-  const rows = await db
-    .selectFrom('hosts')
-    .select(({ fn }) => ['version', fn.countAll<number>().as('hosts')])
-    .where('variant', '=', variant)
-    .where('arch', '=', arch)
-    .groupBy('version')
-    .execute();
-  return rows.map(({ version, hosts }) => ({ version, hosts }));
 }
 
 function toRow(host: HostSeen): Tables['hosts'] {

@@ -6,6 +6,9 @@ import { overdueHosts } from './migrations/0003-overdue-hosts.ts';
 import { audit } from './migrations/0004-audit.ts';
 import { hostsByVersion } from './migrations/0005-hosts-by-version.ts';
 import { leases } from './migrations/0006-leases.ts';
+import { hostCounts } from './migrations/0007-host-counts.ts';
+import { attemptsOfHosts } from './migrations/0008-attempts-of-hosts.ts';
+import { forgottenVerbs } from './migrations/0009-forgotten-verbs.ts';
 import { StateError } from './state.ts';
 import type { Tables } from './tables.ts';
 
@@ -16,6 +19,9 @@ const MIGRATIONS: Record<string, Migration> = {
   '0004-audit': audit,
   '0005-hosts-by-version': hostsByVersion,
   '0006-leases': leases,
+  '0007-host-counts': hostCounts,
+  '0008-attempts-of-hosts': attemptsOfHosts,
+  '0009-forgotten-verbs': forgottenVerbs,
 };
 
 /**

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
+import { recount } from './host-counts.ts';
 import type { SweepPage, SweepPlace } from './state.ts';
 import type { Tables } from './tables.ts';
 
@@ -27,12 +28,14 @@ export async function deleteHosts(
   ids: readonly string[],
   unseenSince: Date,
 ): Promise<number> {
-  const { numDeletedRows } = await transaction
+  const deleted = await transaction
     .deleteFrom('hosts')
     .where('id', 'in', ids)
     .where('last_seen', '<', unseenSince.getTime())
-    .executeTakeFirstOrThrow();
-  return Number(numDeletedRows);
+    .returning(['variant', 'arch', 'version'])
+    .execute();
+  await recount(transaction, deleted, []);
+  return deleted.length;
 }
 
 export async function findOldReports(

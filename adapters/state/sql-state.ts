@@ -11,11 +11,21 @@ import {
   selectAuditHead,
 } from './audit.ts';
 import { readWindow, searchHosts } from './host-search.ts';
-import { countByVersion, latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
+import { selectVersionCounts } from './host-counts.ts';
+import { latestSightings, selectHost, selectHosts, upsertHosts } from './hosts.ts';
 import { grantLease, holdsForLong, selectLeases } from './leases.ts';
 import { migrate } from './migrate.ts';
 import { raiseEvents, selectAttempt, selectCounts, setAttempt } from './counts.ts';
-import { insertOffers, insertReports, moveHosts, selectFailures } from './reports.ts';
+import {
+  findMoving,
+  insertOffers,
+  insertReports,
+  moveHosts,
+  overdueMove,
+  retryMove,
+  selectFailures,
+} from './reports.ts';
+import type { Move } from './reports.ts';
 import { deleteHosts, deleteReports, findOldHosts, findOldReports } from './retention.ts';
 import { inTransaction, SqlAccess } from './sql-access.ts';
 import type { SqlAccessOptions } from './sql-access.ts';
@@ -110,7 +120,7 @@ export class SqlState implements State {
   }
 
   countHosts(selection: HostSelection): Promise<readonly VersionCount[]> {
-    return this.#access.run((db) => countByVersion(db, selection));
+    return this.#access.run((db) => selectVersionCounts(db, selection));
   }
 
   async recordOffers(batch: readonly Offer[]): Promise<void> {
@@ -140,16 +150,13 @@ export class SqlState implements State {
     );
   }
 
-  async markOverdue(rolloutId: string, before: Date): Promise<number> {
-    const to = { progress: 'overdue' } as const;
-    return this.#moveHosts(rolloutId, { from: ['offered'], before, to, limit: BATCH_ROWS });
+  markOverdue(rolloutId: string, before: Date): Promise<number> {
+    return this.#moveHosts(rolloutId, overdueMove(before));
   }
 
   async retryFailed(rolloutId: string, newAttempt: number, at: Date): Promise<void> {
     if ((await this.#access.run((db) => selectAttempt(db, rolloutId))) >= newAttempt) return;
-    const to = { progress: 'offered', at } as const;
-    const from = ['failed', 'overdue'] as const;
-    await this.#moveHosts(rolloutId, { from, before: null, to, limit: BATCH_ROWS });
+    await this.#moveHosts(rolloutId, retryMove(newAttempt, at));
     await this.#access.change('progress', (transaction) =>
       setAttempt(transaction, rolloutId, newAttempt),
     );
@@ -249,13 +256,16 @@ export class SqlState implements State {
     }
   }
 
-  async #moveHosts(rolloutId: string, move: Parameters<typeof moveHosts>[2]): Promise<number> {
+  /** Writes nothing while there is nobody to move, which is nearly always. */
+  async #moveHosts(rolloutId: string, move: Move): Promise<number> {
+    const found = await this.#access.run((db) => findMoving(db, rolloutId, move, 1));
+    if (found.length === 0) return 0;
     for (let total = 0; ;) {
       const count = await this.#access.change('progress', (transaction) =>
-        moveHosts(transaction, rolloutId, move),
+        moveHosts(transaction, rolloutId, move, BATCH_ROWS),
       );
       total += count;
-      if (count < move.limit) return total;
+      if (count < BATCH_ROWS) return total;
       await nextTurn();
     }
   }

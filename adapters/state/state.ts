@@ -92,6 +92,8 @@ export type HostReport = {
   readonly error: string | null;
   /** By the host's clock, which may be wrong. */
   readonly at: Date;
+  /** Of the rollout, as the server knew it when the report came; the first one unless it says so. */
+  readonly attempt?: number;
 };
 
 export type StoredReport = HostReport & { readonly hostId: string; readonly receivedAt: Date };
@@ -190,7 +192,7 @@ export interface State extends AsyncDisposable {
     filter: HostFilter,
     page: { readonly after: string | null; readonly limit: number; readonly scan: number },
   ): Promise<HostPage>;
-  /** Hosts per running version, in no promised order of versions. */
+  /** Hosts per running version, in no promised order of versions: a row each, whatever the size of the fleet. */
   countHosts(selection: HostSelection): Promise<readonly VersionCount[]>;
 
   /** Counts a host as offered unless it was before or has reported an outcome; in several transactions as `touchHosts`. */
@@ -215,8 +217,8 @@ export interface State extends AsyncDisposable {
    */
   markOverdue(rolloutId: string, before: Date): Promise<number>;
   /**
-   * Hosts that failed or are overdue count as offered again, from `at`: once for each attempt, however often it is called
-   * for it. In several transactions as `touchHosts`.
+   * Hosts that failed in an earlier attempt, or are overdue, count as offered again, from `at`: once for each attempt, however
+   * often it is called for it. Who has failed in this one already is counted for it. In several transactions as `touchHosts`.
    */
   retryFailed(rolloutId: string, attempt: number, at: Date): Promise<void>;
   /** Reports of the outcome `failed`, the last received first. */
@@ -258,7 +260,7 @@ export interface State extends AsyncDisposable {
   continueAudit(head: ChainHead): Promise<void>;
   /**
    * Forgets the first entries of the audit log, as far as they were written before a time, and has the log say so: it goes on
-   * as it was, and verbs of that time are not found again. Returns how many were forgotten.
+   * as it was, and the verbs that those told of are not found again. Returns how many were forgotten.
    */
   forgetAudit(order: AuditOrder): Promise<number>;
   /** `EMPTY_CHAIN` before the first entry. */

@@ -17,6 +17,8 @@ export type Tables = {
     first_seen: number;
     last_seen: number;
   };
+  /** How many rows `hosts` has of each kind, kept in the transactions that change them; none that is zero. */
+  host_counts: { variant: string; arch: string; version: string; hosts: number };
   reports: {
     host_id: string;
     id: string;
@@ -35,6 +37,8 @@ export type Tables = {
     progress: Progress;
     /** Of an offer by the server's clock, of an outcome by the host's: never compare one with the other. */
     decided_at: number;
+    /** Of the rollout, as it was known when the host came to stand here. */
+    attempt: number;
   };
   /** How many rows `progress` has of each kind, and the events, kept in the transactions that change them. */
   rollout_counts: {
@@ -76,16 +80,20 @@ export type Tables = {
     previous_hash: string;
     hash: string;
   };
+  /** Verbs that the audit log told of in entries that it has forgotten. */
+  forgotten_verbs: { verb_id: string };
 };
 
 /** What tells the rows of each table apart, and orders them in an export. */
 export const TABLE_KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
   meta: ['name'],
   hosts: ['id'],
+  host_counts: ['variant', 'arch', 'version'],
   reports: ['host_id', 'id'],
   progress: ['rollout_id', 'host_id'],
   rollout_counts: ['rollout_id'],
   verbs: ['sequence'],
   leases: ['host_id', 'limit_key'],
   audit: ['sequence'],
+  forgotten_verbs: ['verb_id'],
 };

@@ -1,6 +1,7 @@
 import { curveOf } from '../curve.ts';
 import { isOver } from '../rollout.ts';
 import type { Rollout } from '../rollout.ts';
+import { SEED_COUNT } from '../seed.ts';
 import { clockAt, closedGate, instantOf, opensFor, reachedBy } from '../tide.ts';
 import type { Group } from './rules.ts';
 
@@ -19,12 +20,19 @@ type Place = { readonly seed: number; readonly group: Pick<Group, 'isFirst' | 'd
 export function passageOf(rollout: Rollout, { seed, group }: Place, now: Date): Passage {
   const delayMs = group?.delayMs ?? 0;
   if (group?.isFirst === true) return atFirstOpening(rollout, delayMs, now);
-  if (!isOver(rollout) && seed < reachedBy(rollout, clockAt(rollout, now) - delayMs)) {
-    return THROUGH;
-  }
+  if (seed < seedsThrough(rollout, group, now)) return THROUGH;
   const opensAt = opensFor(rollout, seed, delayMs);
   const isSure = opensAt !== null && isReached(rollout, opensAt);
   return { isThrough: false, opensAt: isSure ? opensAt : null };
+}
+
+/** How many of the 2048 seeds the tide lets through in a group, its delay and precedence counted in. */
+export function seedsThrough(rollout: Rollout, group: Place['group'], now: Date): number {
+  const delayMs = group?.delayMs ?? 0;
+  if (group?.isFirst === true) {
+    return atFirstOpening(rollout, delayMs, now).isThrough ? SEED_COUNT : 0;
+  }
+  return isOver(rollout) ? 0 : reachedBy(rollout, clockAt(rollout, now) - delayMs);
 }
 
 function atFirstOpening(rollout: Rollout, delayMs: number, now: Date): Passage {

@@ -34,6 +34,7 @@ export function hostListCommand(io: Io): Command {
         'offered',
         'updated',
         'failed',
+        'overdue',
         'rolled-back',
       ]),
     )

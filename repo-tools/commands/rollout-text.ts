@@ -36,10 +36,15 @@ const WAITS_FOR = {
   success: 'more hosts that come through',
 };
 
-function gateLines({ gate }: RolloutView): readonly string[] {
-  if (gate === null) return [];
+function gateLines(view: RolloutView): readonly string[] {
+  return view.gate === null ? [] : [`the gate of wave ${gateText(view)}`];
+}
+
+/** At which wave's gate the tide stands, and what it waits for; how to go past it without that, `advance`, is no advice. */
+export function gateText({ gate }: RolloutView): string {
+  if (gate === null) return 'none holds it now';
   const wanted = gate.waitsFor.map((one) => WAITS_FOR[one]).join(' and for ');
-  return [`the gate of wave ${gate.opening + 1} waits for ${wanted}`];
+  return `${gate.opening + 1} waits for ${wanted}`;
 }
 
 /** What the hosts did. */

@@ -64,10 +64,12 @@ async function watch(io: Io, id: string, options: Options): Promise<void> {
   }
 }
 
-/** Nothing more will happen by itself: everybody had the offer and told how it ended, or nobody gets it any more. */
-function isDone({ state, phase, counts }: RolloutView): boolean {
-  if (state === 'withdrawn' || state === 'rolled-back') return true;
-  return phase === 'complete' && (counts === null || counts.waiting + counts.offered === 0);
+/** Nothing more will happen by itself: everybody had the offer and told how it ended, or is back, or nobody gets it any more. */
+function isDone({ state, phase, sentBackTo, counts }: RolloutView): boolean {
+  if (state === 'withdrawn' || state === 'superseded') return true;
+  if (phase !== 'complete') return false;
+  if (counts === null) return true;
+  return sentBackTo === null ? counts.waiting + counts.offered === 0 : counts.updated === 0;
 }
 
 const aboutSchema = z.object({ rolloutId: z.string() });

@@ -1,7 +1,7 @@
 import type { Io } from '../../adapters/terminal/io.ts';
 import { formatInstant } from '../../core/instant.ts';
 import type { RolloutView } from '../../core/rollout-view.ts';
-import { countsLine, rolloutLine } from './rollout-text.ts';
+import { countsLine, gateText, rolloutLine } from './rollout-text.ts';
 
 const BAR = 40;
 
@@ -30,13 +30,13 @@ export function createWatchScreen({ stdout, now }: Io, isJson: boolean) {
 }
 
 function picture(view: RolloutView): readonly string[] {
-  const { id, variant, arch, version, tide, completesAt, failures, state, phase } = view;
+  const { id, variant, arch, version, tide, completesAt, failures, gate, state, phase } = view;
   const full = Math.round((tide.seeds * BAR) / tide.of);
   return [
     `${id}  ${variant} ${arch} ${version}  ${state}, ${phase}`,
     `tide   ${'█'.repeat(full)}${'░'.repeat(BAR - full)}  ${tide.percent} %  (${tide.seeds} of ${tide.of})`,
     `hosts  ${countsLine(view)}`,
-    `gate   ${phase === 'at-gate' ? 'the tide waits here: advance opens it' : 'none holds it now'}`,
+    `gate   ${gate === null ? '' : 'of wave '}${gateText(view)}`,
     `end    ${completesAt ?? 'not as things stand'}`,
     ...failures
       .slice(0, 5)

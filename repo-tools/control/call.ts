@@ -26,6 +26,7 @@ export type Call = {
   /** Below `/api/v1/`. */
   readonly path: string;
   readonly body?: object;
+  readonly ifMatch?: string;
   /** 30 s if not given. */
   readonly timeoutMs?: number;
 };
@@ -35,7 +36,7 @@ const TIMEOUT_MS = 30_000;
 /** One request of the operators' API; its answer as the schema has it. Throws ServerError. */
 export async function callServer<T>(
   { url, token }: ServerTarget,
-  { method, path, body, timeoutMs = TIMEOUT_MS }: Call,
+  { method, path, body, ifMatch, timeoutMs = TIMEOUT_MS }: Call,
   schema: z.ZodType<T>,
 ): Promise<T> {
   const address = `${url.replace(/\/+$/, '')}/api/v1/${path}`;
@@ -44,6 +45,7 @@ export async function callServer<T>(
     headers: {
       authorization: `Bearer ${token}`,
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(timeoutMs),

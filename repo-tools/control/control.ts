@@ -47,7 +47,10 @@ export interface RolloutControl extends AsyncDisposable {
   rollBackImpact(order: Omit<RollBackOrder, 'reason'>): Promise<WayBackImpact | null>;
   groups(): Promise<GroupList>;
   fleet(): Promise<FleetRecord>;
-  /** Replaces all rules of the fleet. */
-  applyFleet(rules: FleetRules, reason: string | null): Promise<FleetRecord>;
+  /** Replaces all rules of the fleet: these, which were read before, and no others. */
+  applyFleet(
+    rules: FleetRules,
+    order: { readonly replaces: FleetRecord; readonly reason: string | null },
+  ): Promise<FleetRecord>;
   why(question: WhyQuestion): Promise<Why>;
 }

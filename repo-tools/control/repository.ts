@@ -10,6 +10,7 @@ import {
 import type { Signer } from '../../adapters/signing/signer.ts';
 import type { Storage } from '../../adapters/storage/storage.ts';
 import { groupsWithoutHosts } from '../../core/group-view.ts';
+import { rulesVersion } from '../../core/plan.ts';
 import type { PlanVerb } from '../../core/plan.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { viewOf } from '../../core/rollout-view.ts';
@@ -107,8 +108,9 @@ export function repositoryControl({
     rollBackImpact: async () => null,
     groups: async () => groupsWithoutHosts((await plan()).fleet.rules),
     fleet: async () => (await plan()).fleet,
-    async applyFleet(rules, reason) {
-      const { fleet } = await commit({ ...origin(reason), kind: 'apply-fleet', rules });
+    async applyFleet(rules, { replaces, reason }) {
+      const verb = { ...origin(reason), kind: 'apply-fleet', rules } as const;
+      const { fleet } = await commit({ ...verb, replaces: rulesVersion(replaces) });
       return fleet;
     },
     async why({ id, host }) {

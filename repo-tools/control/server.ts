@@ -9,7 +9,7 @@ import type {
 } from '../../core/operator-api.ts';
 import { groupListSchema } from '../../core/group-view.ts';
 import { rolloutViewSchema } from '../../core/rollout-view.ts';
-import { fleetRecordSchema } from '../../core/fleet-view.ts';
+import { fleetRecordSchema, rulesTag } from '../../core/fleet-view.ts';
 import { rulesToJson } from '../../core/fleet/write-rules.ts';
 import { wayBackImpactSchema } from '../../core/way-back-impact.ts';
 import { whySchema } from '../../core/why.ts';
@@ -66,13 +66,17 @@ export function serverControl(target: ServerTarget, newRequestId: RequestIds): R
     },
     groups: () => callServer(target, { method: 'GET', path: 'groups', ...SLOW }, groupListSchema),
     fleet: () => callServer(target, { method: 'GET', path: 'fleet' }, fleetRecordSchema),
-    applyFleet(rules, reason) {
+    applyFleet(rules, { replaces, reason }) {
       const body: ApplyFleetRequest = {
         requestId: newRequestId(),
         rules: rulesToJson(rules),
         ...(reason === null ? {} : { reason }),
       };
-      return callServer(target, { method: 'PUT', path: 'fleet', body }, fleetRecordSchema);
+      return callServer(
+        target,
+        { method: 'PUT', path: 'fleet', body, ifMatch: rulesTag(replaces) },
+        fleetRecordSchema,
+      );
     },
     why: ({ id }) =>
       callServer(target, { method: 'GET', path: `hosts/${encodeURIComponent(id)}/why` }, whySchema),

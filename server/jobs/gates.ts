@@ -1,5 +1,5 @@
 import type { State } from '../../adapters/state/state.ts';
-import { judge } from '../../core/judge.ts';
+import { judge, overdueBefore } from '../../core/judge.ts';
 import { counterSchema } from '../../core/rollout.ts';
 import type { Counters, Rollout } from '../../core/rollout.ts';
 import { asksForSuccess } from '../../core/wave.ts';
@@ -50,12 +50,11 @@ async function judgeOne(
   rollout: Rollout,
   { state, intake, now }: Omit<GatesOptions, 'fleet' | 'writeBehind'>,
 ): Promise<void> {
-  const { id, policy, attempt } = rollout;
+  const { id, attempt } = rollout;
   const at = now();
   if (attempt > 1) await state.retryFailed(id, attempt, at);
-  if (policy.outcomeWithinMs !== null) {
-    await state.markOverdue(id, new Date(at.getTime() - policy.outcomeWithinMs));
-  }
+  const silentSince = overdueBefore(rollout, at);
+  if (silentSince !== null) await state.markOverdue(id, silentSince);
   const counters = await countersOf(rollout, state);
   const judgement = judge(rollout, counters, at);
   if (judgement !== null) await intake.acceptOwn(rollout, judgement, counters);

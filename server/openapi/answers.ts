@@ -9,6 +9,7 @@ const PROBLEMS = {
   403: 'the operator with this token has no right to this',
   404: 'there is no such thing',
   409: 'not legal as things stand',
+  412: 'what the request is to replace is there no more',
   413: 'the body is too large',
   415: 'the body is not plain `application/json`',
   422: 'what was signed or stored does not fit',

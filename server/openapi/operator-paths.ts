@@ -147,11 +147,13 @@ export const OPERATOR_PATHS: ZodOpenApiPathsObject = {
       responses: { ...json(200, 'the rules', fleetAnswerSchema), ...problems(401) },
     },
     put: {
-      summary: 'Replace the rules of the fleet as a whole',
+      summary:
+        'Replace the rules of the fleet as a whole; with the ETag of some as If-Match, those and no others',
+      requestParams: { header: z.object({ 'If-Match': z.string().optional() }) },
       requestBody: body(applyFleetRequestSchema),
       responses: {
         ...json(200, 'the rules in force', fleetAnswerSchema),
-        ...problems(400, 401, 409, 413, 415, 503),
+        ...problems(400, 401, 409, 412, 413, 415, 503),
       },
     },
   },

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { checkInAnswer, checkInSchema } from '../../core/check-in.ts';
 import type { CheckIn } from '../../core/check-in.ts';
 import { decideAmong, withoutLease } from '../../core/decide.ts';
-import type { Decision } from '../../core/decide.ts';
+import type { Decision, Host } from '../../core/decide.ts';
 import { parseInstant } from '../../core/instant.ts';
 import { isPlainCheckIn } from '../../core/plain-check-in.ts';
 import { seedOfHost } from '../../core/seed.ts';
@@ -68,17 +68,15 @@ async function answer(
   const { metrics, now, pace, load, random } = context;
   refuseUnknownPlatform(context, checkIn);
   if (checkIn.reports !== undefined) await keepReports(context, checkIn);
-  const { host, state } = checkIn;
-  const seed = host.seed ?? seedOfHost(host.id);
+  const { state } = checkIn;
+  const host = hostOf(checkIn, now());
   if (state === 'ready' || state === 'confirming') context.leases.heard(host);
-  const judged = judge(context, host, seed);
+  const judged = judge(context, host);
   // Most hosts stay, and need not wait for anything.
   const decision =
-    judged.decision.decision === 'stay'
-      ? judged.decision
-      : await withLease(context, host, { seed, judged });
+    judged.decision.decision === 'stay' ? judged.decision : await withLease(context, host, judged);
   const at = now();
-  remember(context, checkIn, seed, decision, at);
+  remember(context, checkIn, host.seed, decision, at);
   const seconds = nextCheckInSeconds(decision, {
     ...pace,
     now: at,
@@ -105,26 +103,27 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
   );
 }
 
+function hostOf({ host, failed }: CheckIn, now: Date): Host {
+  const seed = host.seed ?? seedOfHost(host.id);
+  if (failed === undefined) return { ...host, seed };
+  const { version, attempt, retryAfterSeconds } = failed;
+  const retryAt =
+    retryAfterSeconds === undefined ? null : new Date(now.getTime() + retryAfterSeconds * 1000);
+  return { ...host, seed, failed: { version, attempt, retryAt } };
+}
+
 type Judged = { readonly view: Context['fleet']['view']; readonly decision: Decision };
 
-function judge(
-  { fleet, leases, now }: CheckInContext,
-  host: CheckIn['host'],
-  seed: number,
-): Judged {
+function judge({ fleet, leases, now }: CheckInContext, host: Host): Judged {
   const { view } = fleet;
   const judgement = fleet.judgementFor(host, leases.countFor(host.id));
-  return { view, decision: decideAmong({ ...host, seed }, judgement, now()) };
+  return { view, decision: decideAmong(host, judgement, now()) };
 }
 
 /** Decides anew if the plan changed while the database gave a lease: no host starts after a pause was acknowledged. */
-async function withLease(
-  context: CheckInContext,
-  host: CheckIn['host'],
-  { seed, judged }: { readonly seed: number; readonly judged: Judged },
-): Promise<Decision> {
+async function withLease(context: CheckInContext, host: Host, judged: Judged): Promise<Decision> {
   const { fleet, leases } = context;
-  for (let { view, decision } = judged; ; { view, decision } = judge(context, host, seed)) {
+  for (let { view, decision } = judged; ; { view, decision } = judge(context, host)) {
     if (decision.decision === 'stay') return decision;
     if (!(await leases.take(host))) return withoutLease(decision);
     if (fleet.view === view) return decision;
@@ -133,9 +132,11 @@ async function withLease(
 
 async function keepReports(context: CheckInContext, { host, reports = [] }: CheckIn) {
   if (reports.length === 0) return;
-  const { reportIntake, leases, metrics, events, jobs, now } = context;
+  const { fleet, reportIntake, leases, metrics, events, jobs, now } = context;
+  const attempts = new Map(fleet.view.rollouts.map(({ id, attempt }) => [id, attempt]));
   const kept = reports.map((report) => ({
     ...report,
+    attempt: attempts.get(report.rolloutId) ?? 1,
     error: report.error ?? null,
     at: parseInstant(report.at),
   }));

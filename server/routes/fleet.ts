@@ -1,11 +1,13 @@
 import { Router } from 'express';
 import type { Request, Response } from 'express';
 import { readRules } from '../../core/fleet/read-rules.ts';
-import { recordToJson } from '../../core/fleet-view.ts';
+import { recordToJson, rulesTag, versionOfTag } from '../../core/fleet-view.ts';
 import { applyFleetRequestSchema } from '../../core/operator-api.ts';
+import type { FleetRecord } from '../../core/plan.ts';
 import { refuseMethod } from '../answer-errors.ts';
 import { actorOf } from '../authorization.ts';
 import type { Context } from '../context.ts';
+import { RequestError } from '../errors.ts';
 import { jsonBody, parseBody } from '../request-body.ts';
 
 /** Enough for some ten thousand pins; what hosts read of the manifest has to hold it too. */
@@ -17,7 +19,7 @@ export function fleetRoute({ fleet, intake }: Pick<Context, 'fleet' | 'intake'>)
   router
     .route('/api/v1/fleet')
     .get((_request, response) => {
-      response.json(recordToJson(fleet.view.fleet));
+      send(response, fleet.view.fleet);
     })
     .put(...jsonBody(MAX_RULES_BYTES), (request, response) => apply(intake, request, response))
     .all(refuseMethod('GET', 'PUT'));
@@ -26,6 +28,19 @@ export function fleetRoute({ fleet, intake }: Pick<Context, 'fleet' | 'intake'>)
 
 async function apply(intake: Context['intake'], request: Request, response: Response) {
   const { requestId, reason = null, rules } = parseBody(request, applyFleetRequestSchema);
-  const order = { requestId, by: actorOf(request), reason, rules: readRules(rules) };
-  response.json(recordToJson(await intake.acceptFleet(order)));
+  const replaces = replacedBy(request.headers);
+  const order = { requestId, by: actorOf(request), reason, rules: readRules(rules), replaces };
+  send(response, await intake.acceptFleet(order));
+}
+
+function send(response: Response, record: FleetRecord): void {
+  response.setHeader('ETag', rulesTag(record)).json(recordToJson(record));
+}
+
+/** The version of the rules that the request is to replace, if it names one. */
+function replacedBy({ 'if-match': tag }: Request['headers']): string | undefined {
+  if (tag === undefined || tag === '*') return undefined;
+  const version = versionOfTag(tag);
+  if (version !== null) return version;
+  throw new RequestError('request/invalid', 'If-Match: must be the ETag of the rules to replace');
 }

@@ -273,8 +273,21 @@ describe('runCycle', () => {
     world.requests.length = 0;
     await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'backoff' });
     expect(world.imageRequests).toEqual([]);
+    expect(world.checkIns.at(-1)?.failed).toMatchObject({ version: '1.1.0', attempt: 1 });
     world.now = new Date(world.now.getTime() + HOUR_MS);
     await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
+    expect(world.checkIns.at(-1)?.failed).toBeUndefined();
+  });
+
+  it('says nothing of a failure to a server of before, which knows no such thing', async () => {
+    const { world } = await setup();
+    await using _ = world;
+    world.tamper = (path) =>
+      path.endsWith('1.1.0-hash') ? { status: 200, body: 'hash of aws-k8s-1.32 9.9.9' } : null;
+    await expect(once(world)).resolves.toMatchObject({ result: 'failed' });
+    const { answer } = world;
+    world.answer = (checkIn) => (checkIn.failed === undefined ? answer(checkIn) : 400);
+    await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'backoff' });
   });
 
   it('tries a release that failed again at once when its rollout asks failed hosts to', async () => {

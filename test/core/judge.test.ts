@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { judge } from '../../core/judge.ts';
+import { judge, overdueBefore } from '../../core/judge.ts';
 import type { Counters, Rollout } from '../../core/rollout.ts';
 import { tideAt } from '../../core/tide.ts';
 import { applyVerb } from '../../core/verb.ts';
@@ -180,4 +180,28 @@ describe('judge opens a gate', () => {
       { seed: 11, numRuns: 2000 },
     );
   });
+});
+
+describe('overdueBefore', () => {
+  const policy = { outcomeWithinMs: HOUR_MS };
+
+  it('lets time run while the rollout does, at a closed gate too', () => {
+    const gated = running(policy);
+    expect(overdueBefore(gated, after(9 * HOUR_MS))).toEqual(after(8 * HOUR_MS));
+    expect(overdueBefore(running({}), after(9 * HOUR_MS))).toBeNull();
+  });
+
+  it.each(['pause', 'halt'] as const)(
+    'is nobody while a %s lasts, and begins anew when it is resumed',
+    (kind) => {
+      const rollout = running(policy);
+      const { halt } = own(rollout, { id: 'halt', at: after(HOUR_MS / 2) }, counted({}));
+      const verb = kind === 'halt' ? halt() : verbOf('pause', rollout, after(HOUR_MS / 2));
+      const still = rolloutAfter(rollout, verb);
+      expect(overdueBefore(still, after(9 * HOUR_MS))).toBeNull();
+      const resumed = rolloutAfter(still, verbOf('resume', still, after(9 * HOUR_MS)));
+      expect(overdueBefore(resumed, after(10 * HOUR_MS))).toBeNull();
+      expect(overdueBefore(resumed, after(10 * HOUR_MS + 1))).toEqual(after(9 * HOUR_MS + 1));
+    },
+  );
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { compileManifest } from '../../core/compile.ts';
 import { readRules } from '../../core/fleet/read-rules.ts';
 import { parseManifest } from '../../core/manifest.ts';
-import { applyToPlan, appliedIds, EMPTY_PLAN } from '../../core/plan.ts';
+import { applyToPlan, appliedIds, EMPTY_PLAN, rulesVersion } from '../../core/plan.ts';
 import type { FleetVerb } from '../../core/plan.ts';
 import { formatVerb, parseVerb } from '../../core/verb-json.ts';
 import { planOf, releaseOf, START, startedRollout, startVerb } from '../support/rollouts.ts';
@@ -50,6 +50,20 @@ describe('applyToPlan', () => {
     const first = applyToPlan(EMPTY_PLAN, verb('fleet-1'));
     const second = applyToPlan(first, verb('fleet-2', readRules({})));
     expect(applyToPlan(second, verb('fleet-1'))).toBe(second);
+  });
+
+  it('replaces the rules that it names, and no others', () => {
+    const first = applyToPlan(EMPTY_PLAN, {
+      ...verb('fleet-1'),
+      replaces: rulesVersion(EMPTY_PLAN.fleet),
+    });
+    const next = { ...verb('fleet-2'), replaces: rulesVersion(first.fleet) };
+    expect(parseVerb(formatVerb(next))).toEqual(next);
+    const second = applyToPlan(first, next);
+    const late = { ...verb('fleet-3'), replaces: rulesVersion(first.fleet) };
+    const refused = expect.objectContaining({ code: 'rollout/other-rules' });
+    expect(() => applyToPlan(second, late)).toThrow(refused);
+    expect(applyToPlan(second, next)).toBe(second);
   });
 
   it('refuses an id that a verb of the other kind has', () => {

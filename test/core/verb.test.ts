@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { tideAt } from '../../core/tide.ts';
+import type { Rollout } from '../../core/rollout.ts';
 import { applyVerb, legalVerbs, RolloutError } from '../../core/verb.ts';
 import type { Verb } from '../../core/verb.ts';
 import {
@@ -40,7 +41,10 @@ describe('applyVerb', () => {
     const rollout = running();
     const pause = verbOf('pause', rollout, after(HOUR_MS));
     const resume = verbOf('resume', rollout, after(2 * HOUR_MS));
-    const once = [pause, resume].reduce(applyVerb, [rollout]);
+    const once = [pause, resume].reduce<readonly Rollout[]>(
+      (all, verb) => applyVerb(all, verb),
+      [rollout],
+    );
     expect(applyVerb(once, pause)).toBe(once);
     expect(applyVerb(once, startVerb(RELEASE))).toBe(once);
   });
@@ -61,7 +65,7 @@ describe('applyVerb', () => {
         at: after(DAY_MS),
         startAt: after(DAY_MS),
       }),
-    ].reduce(applyVerb, [rollout]);
+    ].reduce<readonly Rollout[]>((all, verb) => applyVerb(all, verb), [rollout]);
     expect(rollouts.map(({ id, state }) => [id, state])).toEqual([
       ['rollout-1.1.0', 'withdrawn'],
       ['other', 'running'],

@@ -3,6 +3,7 @@ import { parseManifest } from '../../core/bottlerocket/manifest.ts';
 import { updateRequired } from '../../core/bottlerocket/update-required.ts';
 import { compileManifest } from '../../core/compile.ts';
 import { decide } from '../../core/decide.ts';
+import { parseFleetFile } from '../../core/fleet/file.ts';
 import { NO_RULES } from '../../core/fleet/rules.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { SEED_COUNT } from '../../core/seed.ts';
@@ -247,5 +248,38 @@ describe('supersede', () => {
     expect(() => applyVerb([old, ...others], verb)).toThrow(
       'no running rollout of a newer release',
     );
+  });
+
+  const at = after(2 * HOUR_MS);
+  const supersede = (rules: string, ...others: readonly Rollout[]) =>
+    applyVerb([old, ...others], verbOf('supersede', old, at), parseFleetFile(rules, 'toml'))[0];
+
+  it.each([
+    {
+      case: 'a group is locked to the older release',
+      rules: "[[groups]]\nname = 'db'\nversions = '~1.0'",
+      who: 'of group db',
+    },
+    { case: 'a host is pinned to it', rules: "[pins]\ndb-1 = '1.0.0'", who: 'host db-1 is pinned' },
+    {
+      case: 'the newer release is a dead end',
+      rules: "[[dead_ends]]\nversions = '1.1.0'\nreason = 'lost keys'",
+      who: 'no running rollout',
+    },
+    {
+      case: 'a delayed group is further behind the newer one',
+      rules: "[[groups]]\nname = 'late'\ndelay = '1 hour'",
+      who: 'of group late',
+      others: [startedRollout(V11, { at: after(1.5 * HOUR_MS), startAt: after(1.5 * HOUR_MS) })],
+    },
+  ])('is refused when $case', ({ rules, who, others = [newer()] }) => {
+    expect(() => supersede(rules, ...others)).toThrow(who);
+  });
+
+  it('is legal where hosts that the rules hold get another newer release, or never got the older', () => {
+    const rules = (range: string) => `[[groups]]\nname = 'db'\nversions = '${range}'`;
+    const patch = startedRollout(releaseOf('1.0.1'));
+    expect(supersede(rules('~1.0'), newer(), patch)?.state).toBe('superseded');
+    expect(supersede(rules('<1.0'), newer())?.state).toBe('superseded');
   });
 });

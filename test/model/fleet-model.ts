@@ -1,7 +1,7 @@
-import { documentOf, rankOf } from './policy.ts';
+import { documentOf, rankOf, SEEDS } from './policy.ts';
 import { covers } from './rollout-model.ts';
 import type { PersonVerb, RolloutModel } from './rollout-model.ts';
-import { isHeld, LATE_MS, NO_RULES } from './rules.ts';
+import { isHeld, isTooNew, LATE_MS, NO_RULES } from './rules.ts';
 import type { RulesSpec } from './rules.ts';
 import type { ReportSpec } from './standings.ts';
 
@@ -13,6 +13,8 @@ export type HostModel = {
   version: string;
   /** What it was told last that it has not tried yet. */
   offer: { readonly rolloutId: string; readonly to: string; readonly isBack: boolean } | null;
+  /** What failed on it last and is not tried again before a later attempt. */
+  failed: { readonly version: string; readonly attempt: number } | null;
   /** Reports that nobody acknowledged, and those that somebody did. */
   unsent: ReportSpec[];
   readonly sent: ReportSpec[];
@@ -93,8 +95,26 @@ export class FleetModel {
 
   allows(rollout: RolloutModel, kind: PersonVerb): boolean {
     const current = this.current();
-    const isCovered = current.some((newer) => covers(newer, rollout));
+    const isCovered = this.#isCovered(rollout, current);
     return current.includes(rollout) && rollout.allows(kind, isCovered);
+  }
+
+  /** Whether nobody loses an update without this rollout: each group gets a newer one, and no host is pinned to it. */
+  #isCovered(older: RolloutModel, current: readonly RolloutModel[]): boolean {
+    const { groups, pin, deadEnd } = this.rules;
+    return (
+      pin?.version !== older.version &&
+      [null, ...groups].every(
+        (group) =>
+          isTooNew(group, older.version) ||
+          current.some(
+            (newer) =>
+              newer.version !== deadEnd &&
+              !isTooNew(group, newer.version) &&
+              covers(newer, older, (one) => tideIn(group, one)),
+          ),
+      )
+    );
   }
 
   /** What a host must be told: where to go, or null to stay. */
@@ -116,11 +136,9 @@ export class FleetModel {
     const { minimumFrom } = documentOf(rollout.version);
     if (minimumFrom !== null && from < rankOf(minimumFrom)) return false;
     const group = this.rules.groups.find((name) => name === host.group) ?? null;
-    const isThrough =
-      group === 'canary'
-        ? rollout.hasOpened()
-        : host.seed < rollout.tide(group === 'late' ? LATE_MS : 0);
+    const isThrough = host.seed < tideIn(group, rollout);
     const step = { to: rollout.version, isBack: false };
+    if (hasGivenUp(host, rollout, step.to)) return false;
     return isThrough && !isHeld(this.rules, host, step, this.nowMs);
   }
 
@@ -134,8 +152,19 @@ export class FleetModel {
       if (next === null || rankOf(next) >= rankOf(to) || !rollbackTo.includes(next)) break;
       to = next;
     }
+    if (hasGivenUp(host, rollout, to)) return null;
     return isHeld(this.rules, host, { to, isBack: true }, this.nowMs) ? null : to;
   }
+}
+
+function hasGivenUp({ failed }: HostModel, { attempt }: RolloutModel, to: string): boolean {
+  return failed !== null && failed.version === to && attempt <= failed.attempt;
+}
+
+/** How many seeds are let through in a group. */
+function tideIn(group: string | null, rollout: RolloutModel): number {
+  if (group === 'canary') return rollout.hasOpened() ? SEEDS : 0;
+  return rollout.tide(group === 'late' ? LATE_MS : 0);
 }
 
 function letsGo(rollout: RolloutModel, host: HostModel): boolean {

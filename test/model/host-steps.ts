@@ -15,10 +15,14 @@ export function pollStep(index: number): Step {
   });
 }
 
+/** A host that fails for good does not try the release again before the next attempt, and says so. */
+export type TryEnd = 'well' | 'in vain' | 'in vain for good';
+
 /** One of the hosts with an update asks once more, as before it activates; if it still may, it tries and reports. */
-export function tryStep(pick: number, isGood: boolean, skewHours: number): Step {
+export function tryStep(pick: number, end: TryEnd, skewHours: number): Step {
+  const isGood = end === 'well';
   return stepOf(
-    `host ${pick} with an update tries, ${isGood ? 'well' : 'in vain'}, ${skewHours} h off`,
+    `host ${pick} with an update tries, ${end}, ${skewHours} h off`,
     async (model, world) => {
       const ready = model.hosts.filter(({ offer }) => offer !== null);
       const host = ready[pick % ready.length];
@@ -35,6 +39,8 @@ export function tryStep(pick: number, isGood: boolean, skewHours: number): Step 
         atMs: model.nowMs + skewHours * 3_600_000,
       });
       if (isGood) host.version = offer.to;
+      const attempt = model.rollout(offer.rolloutId)?.attempt ?? 1;
+      host.failed = end === 'in vain for good' ? { version: offer.to, attempt } : null;
       host.offer = null;
       await poll(model, world, host, []);
       // A failure wakes the job that judges it.
@@ -50,6 +56,7 @@ export function replaceStep(index: number, version: string): Step {
     const host = hostAt(model, index);
     host.version = version;
     host.offer = null;
+    host.failed = null;
     host.unsent = [];
     await poll(model, world, host, []);
   });
@@ -96,10 +103,14 @@ async function poll(
     host: { id, ...PLATFORM, version, seed, ...(group === null ? {} : { group }) },
     state: 'idle',
     ...(reports.length === 0 ? {} : { reports }),
+    ...(host.failed === null ? {} : { failed: host.failed }),
   });
   if (answer.status === 503 && reports.length > 0 && world.isDatabaseAway) return;
   demand(`the check-in of ${id}`, answer.status, 200);
-  for (const report of fresh) model.rollout(report.rolloutId)?.standings.reported(id, report);
+  for (const report of fresh) {
+    const rollout = model.rollout(report.rolloutId);
+    rollout?.standings.reported(id, report, rollout.attempt);
+  }
   host.sent.push(...fresh);
   host.unsent = [];
   judge(model, world, host, checkInAnswerSchema.parse(answer.body));
@@ -110,7 +121,7 @@ function judge(model: FleetModel, world: World, host: HostModel, answer: CheckIn
   if (told !== null) refuseForbidden(model, host, told);
   demand(`${host.id} on ${host.version} with seed ${host.seed}`, told, model.expected(host));
   host.offer = told;
-  if (told !== null) model.rollout(told.rolloutId)?.standings.offered(host.id);
+  if (told !== null) model.rollout(told.rolloutId)?.standings.offered(host.id, model.nowMs);
   world.note(answer.decision === 'update' ? `told ${answer.direction}` : `told ${answer.reason}`);
 }
 

@@ -35,7 +35,7 @@ async function inspect(model: FleetModel, world: World): Promise<void> {
   const isKnown = rollouts.every(({ counts }) => counts !== null);
   // With the database away, or failing once, the counts are not known.
   if (!isKnown) return;
-  for (const { standings } of model.rollouts) standings.written(model.nowMs);
+  for (const { standings } of model.rollouts) standings.written();
   for (const { id, counts } of rollouts) if (counts !== null) checkCounts(model, id, counts);
 }
 
@@ -50,6 +50,7 @@ function checkCounts(model: FleetModel, id: string, counts: Counts): void {
     [updated, failed, rolledBack],
     [standings?.count('updated'), standings?.count('failed'), standings?.count('rolled-back')],
   );
+  if (standings?.isSure) demand(`overdue of ${id}`, overdue, standings.count('overdue'));
   const { least = 0, most = 0 } = standings?.offeredBounds() ?? {};
   if (offered + overdue < least || offered + overdue > most) {
     throw new Violation(`${offered} offered, ${overdue} overdue of ${id}, not ${least}..${most}`);

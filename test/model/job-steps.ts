@@ -39,12 +39,15 @@ export async function judgeOutcomes(model: FleetModel, world: World): Promise<vo
   if (world.isDatabaseAway) return;
   const judged = model.current().filter(isJudged);
   if (judged.length > 0) written(model);
-  for (const rollout of judged) rollout.standings.retry(rollout.attempt, model.nowMs);
+  for (const rollout of judged) {
+    rollout.standings.retry(rollout.attempt, model.nowMs);
+    rollout.findOverdue(model.nowMs);
+  }
   for (const rollout of model.rollouts) follow(rollout, world);
 }
 
 function written(model: FleetModel): void {
-  for (const { standings } of model.rollouts) standings.written(model.nowMs);
+  for (const { standings } of model.rollouts) standings.written();
 }
 
 function isJudged({ state, back, policy, attempt }: RolloutModel): boolean {
@@ -58,7 +61,7 @@ function isJudged({ state, back, policy, attempt }: RolloutModel): boolean {
 function follow(rollout: RolloutModel, world: World): void {
   const real = world.context.fleet.view.rollouts.find(({ id }) => id === rollout.id);
   const news = real?.history.slice(rollout.verbs.length) ?? [];
-  if (news.length === 0 && rollout.isSure) {
+  if (news.length === 0 && rollout.standings.isSure) {
     const due = rollout.due();
     const isExcused = due === 'roll-back' && world.isStorageAway;
     if (!isExcused) demand(`what rollout ${rollout.version} needs`, null, due);
@@ -79,19 +82,20 @@ function judgementOf({ verb }: { readonly verb: string }): Judgement {
 }
 
 /** The model's own counts where it is sure of them; else those of the evidence, so far as they can be true. */
-function countsOf({ standings, isSure }: RolloutModel, { evidence }: Rollout['history'][number]) {
+function countsOf({ standings }: RolloutModel, { evidence }: Rollout['history'][number]) {
   const updated = standings.count('updated');
   const own = { ...standings.events, updated, known: standings.known() };
   if (evidence === null) return own;
   const { offered, failed, overdue, successes, failures } = evidence;
   const { least, most } = standings.offeredBounds();
   demand('updated, failed', [evidence.updated, failed], [updated, standings.count('failed')]);
+  if (standings.isSure) demand('overdue', overdue, standings.count('overdue'));
   if (offered + overdue < least || offered + overdue > most) {
     throw new Violation(
       `offered ${offered} and overdue ${overdue}, which must be ${least}..${most}`,
     );
   }
-  return isSure
+  return standings.isSure
     ? own
     : { successes, failures, updated, known: offered + updated + failed + overdue };
 }

@@ -31,6 +31,7 @@ export class RolloutModel {
   #policy: PolicySpec;
   #steps: readonly WaveStep[];
   #clockMs: number;
+  #sinceResumeMs = Number.POSITIVE_INFINITY;
   #approved = 0;
   #passed = 0;
   #atHalt: Events = { successes: 0, failures: 0 };
@@ -66,6 +67,7 @@ export class RolloutModel {
 
   /** Time passes. */
   pass(ms: number): void {
+    this.#sinceResumeMs += ms;
     if (!this.isMoving) return;
     const gate = this.closedGate();
     const limitMs = gate === null ? Number.POSITIVE_INFINITY : gate.opensAtMs;
@@ -146,6 +148,7 @@ export class RolloutModel {
       case 'resume':
         if (this.state === 'halted') this.#forgiven = this.#atHalt;
         this.state = this.back === null ? 'running' : 'rolled-back';
+        this.#sinceResumeMs = 0;
         break;
       case 'advance':
         this.#advance();
@@ -199,9 +202,12 @@ export class RolloutModel {
     return { ...events, updated: this.standings.count('updated'), known: this.standings.known() };
   }
 
-  /** Whether the model counts as the server does: offers that may be lost, and silent hosts, make it unsure. */
-  get isSure(): boolean {
-    return this.#policy.outcomeWithinHours === null && this.standings.isSure;
+  /** The server looks for hosts that are silent for too long: while it stands still nobody is, and resumed, all have their time again. */
+  findOverdue(nowMs: number): void {
+    const { outcomeWithinHours } = this.#policy;
+    if (this.state !== 'running' || outcomeWithinHours === null) return;
+    const withinMs = outcomeWithinHours * HOUR_MS;
+    if (this.#sinceResumeMs > withinMs) this.standings.overdue(nowMs - withinMs);
   }
 
   /** The server did it, by these events. */
@@ -247,8 +253,12 @@ export function reaches(part: number, whole: number, { percentage, minimum }: Sh
   return whole >= minimum && part * 100 >= percentage * whole;
 }
 
-/** Whether every host that the older rollout lets through gets the newer one. */
-export function covers(newer: RolloutModel, older: RolloutModel): boolean {
+/** Whether every host that the older rollout lets through gets the newer one, by the tide that these hosts see. */
+export function covers(
+  newer: RolloutModel,
+  older: RolloutModel,
+  tideOf: (rollout: RolloutModel) => number,
+): boolean {
   const [from, olderFrom] = [newer, older].map(({ version }) => documentOf(version).minimumFrom);
   const isReachable =
     from === null || from === undefined || (olderFrom && rankOf(from) <= rankOf(olderFrom));
@@ -256,6 +266,6 @@ export function covers(newer: RolloutModel, older: RolloutModel): boolean {
     newer.state === 'running' &&
     rankOf(newer.version) > rankOf(older.version) &&
     Boolean(isReachable) &&
-    newer.tide() >= older.tide()
+    tideOf(newer) >= tideOf(older)
   );
 }

@@ -75,6 +75,11 @@ export function rulesJson(rules: RulesSpec): Record<string, unknown> {
   };
 }
 
+/** Whether hosts of this group do not take the version. */
+export function isTooNew(group: string | null, version: string): boolean {
+  return group === 'careful' && rankOf(version) >= rankOf(TOO_NEW);
+}
+
 export type MovingHost = {
   readonly id: string;
   readonly version: string;
@@ -94,7 +99,7 @@ export function isHeld(
   const isPinned = pin?.host === id;
   if (isPinned && pin.version !== step.to) return true;
   const isCareful = group === 'careful' && rules.groups.includes('careful');
-  if (isCareful && !isPinned && !step.isBack && rankOf(step.to) >= rankOf(TOO_NEW)) return true;
+  if (isCareful && !isPinned && !step.isBack && isTooNew(group, step.to)) return true;
   if (step.isBack && !isCareful) return false;
   const hour = new Date(nowMs).getUTCHours();
   const isInWindow = hour >= OPENS_HOUR || hour < CLOSES_HOUR;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Fault } from '../support/mortal.ts';
 import { faultyStep, killStep, meanwhileStep, outageStep, passStep } from './fault-steps.ts';
+import type { TryEnd } from './host-steps.ts';
 import { pollStep, replaceStep, resendStep, tryStep } from './host-steps.ts';
 import { inspectStep } from './inspect.ts';
 import { JOBS, jobStep, judgeStep } from './job-steps.ts';
@@ -30,10 +31,13 @@ export function makeHosts() {
     group: [null, null, ...GROUPS][index % 5] ?? null,
     version: VERSIONS[[0, 0, 1, 2][index % 4] ?? 0] ?? '',
     offer: null,
+    failed: null,
     unsent: [],
     sent: [],
   }));
 }
+
+const tryEnd = fc.constantFrom<TryEnd>('well', 'well', 'in vain', 'in vain for good');
 
 const host = fc.nat(HOSTS - 1);
 const version = fc.constantFrom(...VERSIONS);
@@ -137,7 +141,7 @@ const life = fc.oneof(
   {
     weight: 12,
     arbitrary: fc
-      .tuple(host, fc.boolean(), fc.constantFrom(0, 0, 0, -3, 2))
+      .tuple(host, tryEnd, fc.constantFrom(0, 0, 0, -3, 2))
       .map((args) => tryStep(...args)),
   },
   { weight: 1, arbitrary: host.map(resendStep) },

@@ -64,6 +64,23 @@ describe('tidegate rollout apply, without a server', () => {
     expect(verified.failures).toEqual([]);
   });
 
+  it('shows the difference to a person first, and undoes nothing that somebody else did meanwhile', async () => {
+    await using workplace = await setup();
+    await apply(workplace, ...DIRECT);
+    await writeFile(join(workplace.folder, 'other.toml'), "[excludes]\na = 'bad disk'");
+    const excluding = ['rollout', 'apply', '-f', 'other.toml', '--yes', ...DIRECT];
+    workplace.confirm = async () => false;
+    await writeFile(join(workplace.folder, 'fleet.toml'), '');
+    const declined = await workplace.run('rollout', 'apply', '-f', 'fleet.toml', ...DIRECT);
+    expect([declined.code, declined.stdout]).toEqual([1, '']);
+    expect(declined.stderr).toContain('- group canary');
+    workplace.confirm = async () => (await workplace.run(...excluding)).code === 0;
+    const late = await workplace.run('rollout', 'apply', '-f', 'fleet.toml', ...DIRECT);
+    expect([late.code, late.stdout]).toEqual([1, '']);
+    expect(late.stderr).toContain('are not those any more');
+    expect((await workplace.run(...excluding)).stdout).toContain('no change');
+  });
+
   it('keeps the rules when a rollout starts and when a release is amended', async () => {
     await using workplace = await setup();
     await apply(workplace, ...DIRECT);
@@ -137,5 +154,19 @@ describe('tidegate rollout apply and why, through a server', () => {
     expect(await workplace.must('rollout', 'why', 'host-1')).toContain(
       'in group prod; answer: stay: up-to-date',
     );
+  });
+
+  it('undoes nothing that somebody else did since the difference was shown', async () => {
+    await using workplace = await workplaceWith(FILE);
+    await using server = await startServer();
+    workplace.env['TIDEGATE_TOKEN'] = TOKEN;
+    workplace.env['TIDEGATE_SERVER'] = server.url;
+    workplace.confirm = async () => {
+      const { status } = await server.put('/api/v1/fleet', { rules: { excludes: { a: 'b' } } });
+      return status === 200;
+    };
+    const late = await workplace.run('rollout', 'apply', '-f', 'fleet.toml');
+    expect([late.code, late.stderr]).toEqual([1, expect.stringContaining('not those any more')]);
+    expect([...server.context.fleet.view.fleet.rules.excludes.keys()]).toEqual(['a']);
   });
 });

@@ -46,12 +46,18 @@ describe('tidegate host list', () => {
     expect(hosts.map(({ id }: { id: string }) => id)).toEqual(ids);
   });
 
-  it('finds the hosts that failed in a rollout', async () => {
+  it.each([
+    { progress: 'failed', ids: ['b-1'] },
+    { progress: 'overdue', ids: ['a-2'] },
+  ])('finds the hosts that are $progress in a rollout', async ({ progress, ids }) => {
     await using place = await fleetOfThree();
-    const { workplace, rolloutId } = place;
-    const argv = ['host', 'list', '--rollout', rolloutId, '--progress', 'failed', '--json'];
+    const { workplace, server, rolloutId } = place;
+    const { now } = server.clock;
+    await server.state.recordOffers([{ rolloutId, hostId: 'a-2', at: now }]);
+    await server.state.markOverdue(rolloutId, new Date(now.getTime() + 1));
+    const argv = ['host', 'list', '--rollout', rolloutId, '--progress', progress, '--json'];
     const { hosts } = JSON.parse(await workplace.must(...argv));
-    expect(hosts.map(({ id }: { id: string }) => id)).toEqual(['b-1']);
+    expect(hosts.map(({ id }: { id: string }) => id)).toEqual(ids);
   });
 
   it('goes through as many pages as it takes, and says when there is more', async () => {

@@ -1,5 +1,14 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { HALF_AT_ONCE, NOW, reportOf, setup, START, TOKEN } from '../server/setup.ts';
+import { openPatient } from '../support/example-repository.ts';
+import {
+  HALF_AT_ONCE,
+  NOW,
+  publishReleases,
+  reportOf,
+  setup,
+  START,
+  TOKEN,
+} from '../server/setup.ts';
 import { makeWorkplace } from '../support/cli.ts';
 
 const REASON = { reason: 'a closer look' };
@@ -77,6 +86,53 @@ describe('tidegate rollout watch', () => {
     );
     const last = JSON.parse((await ran).stdout.trim().split('\n').at(-1) ?? '');
     expect(last.counts).toMatchObject({ waiting: 0, offered: 0, updated: 1 });
+  });
+
+  it('follows a way back in waves until no host runs the release any more', async () => {
+    await using place = await watched();
+    const { workplace, id, server, following, verb } = place;
+    const report = (outcome: string, version: string) => {
+      const { at } = { at: server.clock.now.toISOString() };
+      const reports = [reportOf({ id: outcome, rolloutId: id, outcome, at })];
+      return server.checkIn({ version }, { reports });
+    };
+    await report('updated', '1.1.0');
+    await verb('roll-back', { to: '1.0.0', policy: HALF_AT_ONCE, ...REASON });
+    const ran = workplace.run('rollout', 'watch', id, '--json', ...NEVER);
+    await following;
+    server.clock.now = new Date(NOW.getTime() + 2 * 86_400_000);
+    await report('rolled-back', '1.0.0');
+    const views = (await ran).stdout.trim().split('\n');
+    const last = JSON.parse(views.at(-1) ?? '');
+    expect(last).toMatchObject({ state: 'rolled-back', counts: { updated: 0, rolledBack: 1 } });
+    expect(views.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('ends with a rollout that a newer one superseded', async () => {
+    await using place = await watched();
+    const { workplace, id, server } = place;
+    await publishReleases(openPatient(server.storage), server.signers, [
+      { version: '1.2.0', rollbackTo: [] },
+    ]);
+    await server.post('/api/v1/rollouts', { ...START, version: '1.2.0' }).expect(201);
+    await place.verb('supersede');
+    expect(await workplace.run('rollout', 'watch', id, ...NEVER)).toMatchObject({ code: 0 });
+  });
+
+  it('draws what the gate waits for, at which the tide stands', async () => {
+    await using place = await watched();
+    const { workplace, server } = place;
+    const gate = 'gate = { success_percentage = 90, minimum = 5, approval = true }';
+    await place.verb('withdraw');
+    const policy = `${HALF_AT_ONCE}${gate}`;
+    const { body } = await server.post('/api/v1/rollouts', { ...START, policy });
+    server.clock.now = new Date(NOW.getTime() + 2 * 86_400_000);
+    const pictures: string[] = [];
+    workplace.terminal = (text) => pictures.push(text);
+    await workplace.run('rollout', 'watch', body.id, '--once');
+    expect(pictures.join('')).toContain(
+      'gate   of wave 2 waits for a person (tidegate rollout approve) and for more hosts that come through',
+    );
   });
 
   it('draws the tide, the hosts and the gate over the picture before', async () => {

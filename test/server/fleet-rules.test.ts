@@ -64,6 +64,20 @@ describe('PUT /api/v1/fleet', () => {
     expect([rollout.status, rollout.body.code]).toEqual([409, 'request/conflict']);
   });
 
+  it('replaces only the rules that it is told to, so that nobody undoes what another has just done', async () => {
+    await using server = await setup();
+    const first = await server.get(FLEET);
+    const put = (rules: object, tag: string) => server.put(FLEET, { rules }).set('If-Match', tag);
+    const { headers } = await put(RULES, String(first.headers['etag'])).expect(200);
+    const late = await put({ excludes: { a: 'b' } }, String(first.headers['etag']));
+    expect([late.status, late.body.code]).toEqual([412, 'rollout/other-rules']);
+    expect((await server.get(FLEET)).body.rules).toEqual(RULES);
+    expect((await server.get(FLEET)).headers['etag']).toBe(headers['etag']);
+    await put({}, String(headers['etag'])).expect(200);
+    await put(RULES, '*').expect(200);
+    expect((await put({}, 'W/"1"')).body.code).toBe('request/invalid');
+  });
+
   it.each([
     { case: 'an unknown key', rules: { quota: 1 }, code: 'fleet/unknown-key' },
     { case: 'a wrong value', rules: { groups: [{ name: 'a', delay: 7 }] }, code: 'fleet/value' },
@@ -93,7 +107,7 @@ describe('GET /api/v1/hosts/{id}/why', () => {
     const [step] = why.steps;
     expect(step?.rules.map(({ rule }) => rule)).toEqual([
       ...['exclude', 'dead-end', 'barrier', 'lock', 'state'],
-      ...['tide', 'freeze', 'window', 'concurrency'],
+      ...['tide', 'freeze', 'window', 'failure', 'concurrency'],
     ]);
     expect(step).toMatchObject({
       heldBy: 'tide',

@@ -117,6 +117,40 @@ describe('failures', () => {
     expect(view).toMatchObject({ state: 'halted', counts: { overdue: 4, offered: 0 } });
   });
 
+  it('are no hosts that wait for a rollout that stood still: resumed, it gives them all of their time again', async () => {
+    await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
+    const later = (hours: number) => {
+      server.clock.now = new Date(server.clock.now.getTime() + hours * HOUR_MS);
+    };
+    for (const name of ['a', 'b', 'c', 'd']) await server.offer(name);
+    await server.context.judge();
+    later(1);
+    await server.post(`${ROLLOUTS}/${server.id}/pause`, { reason: 'night' });
+    later(9);
+    await server.context.judge();
+    await server.post(`${ROLLOUTS}/${server.id}/resume`);
+    later(2);
+    await server.context.judge();
+    const waits = { state: 'running', counts: { offered: 4, overdue: 0 } };
+    expect(await server.view()).toMatchObject(waits);
+    later(1);
+    await server.context.judge();
+    expect(await server.view()).toMatchObject({ state: 'halted', counts: { overdue: 4 } });
+  });
+
+  it('are no hosts that a halt keeps waiting: who resumes it is not halted by them', async () => {
+    await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
+    for (const name of ['e', 'f', 'g', 'h']) await server.offer(name);
+    for (const name of ['a', 'b', 'c', 'd']) await server.report(name, 'failed');
+    await server.context.judge();
+    expect((await server.view()).state).toBe('halted');
+    server.clock.now = new Date(server.clock.now.getTime() + 9 * HOUR_MS);
+    await server.context.judge();
+    await server.post(`${ROLLOUTS}/${server.id}/resume`);
+    await server.context.judge();
+    expect(await server.view()).toMatchObject({ state: 'running', counts: { offered: 4 } });
+  });
+
   it('halt no rollout a second time that a person resumed after the halt', async () => {
     await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
     for (const name of ['a', 'b', 'c', 'd']) await server.report(name, 'failed');
@@ -161,6 +195,22 @@ describe('failures', () => {
     }
     const refused = await server.post(`${ROLLOUTS}/${server.id}/retry`);
     expect([refused.status, refused.body.code]).toEqual([409, 'rollout/illegal']);
+  });
+
+  it('count when they fail again before the server has asked them again', async () => {
+    await using server = await gated(GATED.replace(/roll_back_to.*/, ''));
+    for (const name of ['a', 'b', 'c', 'd']) await server.report(name, 'failed');
+    await server.context.judge();
+    await server.post(`${ROLLOUTS}/${server.id}/retry`);
+    await server.post(`${ROLLOUTS}/${server.id}/resume`);
+    const at = new Date(server.clock.now.getTime() + 1000).toISOString();
+    for (const name of ['a', 'b', 'c', 'd']) {
+      const again = reportOf({ id: 'report-2', rolloutId: server.id, at });
+      await server.checkIn({ id: name, seed: 7 }, { reports: [again] });
+    }
+    await server.context.judge();
+    const counts = { offered: 0, failed: 4 };
+    expect(await server.view()).toMatchObject({ attempt: 2, state: 'halted', counts });
   });
 
   it('halt durably: the verb is in the outbox, and the manifest names what was counted', async () => {

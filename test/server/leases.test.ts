@@ -54,6 +54,35 @@ describe('a concurrency limit', () => {
     expect(await poll(server, 'd')).toBe('concurrency');
   });
 
+  it('is free for others while a host does not try again what failed on it, until a retry asks it to', async () => {
+    await using server = await limited({ limit: 1, per: 'rack' });
+    const { rolloutId } = server;
+    expect(await poll(server, 'a')).toBe('update');
+    const reports = [reportOf({ rolloutId })];
+    const failed = { version: '1.1.0', attempt: 1 };
+    expect(await poll(server, 'a', { state: 'fallen-back', reports, failed })).toBe('failed');
+    expect(await poll(server, 'b')).toBe('update');
+    expect(await poll(server, 'a', { failed })).toBe('failed');
+    const updated = [reportOf({ rolloutId, outcome: 'updated', error: undefined })];
+    await poll(server, 'b', { reports: updated }, { version: '1.1.0' });
+    expect(await poll(server, 'c')).toBe('update');
+    later(server, 60);
+    await server.post(`/api/v1/rollouts/${rolloutId}/retry`);
+    expect(await poll(server, 'a', { failed })).toBe('update');
+    expect(await poll(server, 'c')).toBe('concurrency');
+  });
+
+  it('is free for others while a host waits until it tries again, and then it may', async () => {
+    await using server = await limited({ limit: 1 });
+    const failed = { version: '1.1.0', attempt: 1, retryAfterSeconds: 90 };
+    const { body } = await server.checkIn({ id: 'a', group: 'prod' }, { failed });
+    expect(body.reason).toBe('failed');
+    expect(Date.parse(body.eligibleAt) - server.clock.now.getTime()).toBe(90_000);
+    expect(body.nextCheckInSeconds).toBeLessThan(200);
+    expect(await poll(server, 'b')).toBe('update');
+    expect(await poll(server, 'b', { failed: { ...failed, version: '1.0.9' } })).toBe('update');
+  });
+
   it('holds nobody of another group', async () => {
     await using server = await limited({ limit: 1 });
     expect(await poll(server, 'a')).toBe('update');

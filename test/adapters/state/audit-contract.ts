@@ -149,14 +149,22 @@ export function describeAudit(state: () => State): void {
     });
 
     it('does not find verbs again that it has forgotten', async () => {
+      const found = (id: string) => record(id, { event: 'found' });
+      await state().recordFound([found('old')]);
+      await state().enqueueVerb(verb('mine'), record('mine'));
+      await finish('mine');
+      await state().enqueueVerb(verb('refused'), record('refused'));
+      await finish('refused', 'it is withdrawn');
+      await state().forgetAudit({ before: at(5000), upTo: 5, limit: 10, at: at(10_000) });
+      expect(await state().recordFound(['old', 'mine', 'refused'].map(found))).toBe(1);
+      expect(await told()).toEqual(['forgotten-5 forgotten', 'refused found']);
+    });
+
+    it('tells a verb of somebody whose clock is behind what the log has forgotten', async () => {
       await state().recordFound([record('old', { event: 'found' })]);
       await state().forgetAudit({ before: at(5000), upTo: 1, limit: 10, at: at(10_000) });
-      const late = formatInstant(at(5000));
-      const batch = [
-        record('old', { event: 'found' }),
-        record('new', { event: 'found', verbAt: late }),
-      ];
-      expect(await state().recordFound(batch)).toBe(1);
+      const behind = record('new', { event: 'found', verbAt: formatInstant(at(-86_400_000)) });
+      expect(await state().recordFound([behind, behind])).toBe(1);
       expect(await told()).toEqual(['forgotten-1 forgotten', 'new found']);
     });
 

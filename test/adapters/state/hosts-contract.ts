@@ -88,6 +88,23 @@ export function describeHosts(state: () => State): void {
       ]);
     });
 
+    it('counts a host where it is now: moved, seen late, of another variant, or forgotten', async () => {
+      await state().touchHosts(['h1', 'h2', 'h3'].map((id) => host(id, { seenAt: at(5) })));
+      await state().touchHosts([
+        host('h1', { version: '1.1.0', seenAt: at(6) }),
+        host('h2', { version: '1.1.0', seenAt: at(4) }),
+        host('h3', { variant: 'metal', seenAt: at(6) }),
+      ]);
+      await state().touchHosts([host('h1', { version: '1.1.0', seenAt: at(7) })]);
+      const sorted = async (kind: typeof KIND) =>
+        (await state().countHosts(kind)).toSorted((a, b) => (a.version < b.version ? -1 : 1));
+      const one = (version: string) => ({ version, hosts: 1 });
+      expect(await sorted(KIND)).toEqual([one('1.0.0'), one('1.1.0')]);
+      expect(await sorted({ ...KIND, variant: 'metal' })).toEqual([one('1.0.0')]);
+      await state().forgetHosts(at(6), { after: null, limit: 10 });
+      expect(await sorted(KIND)).toEqual([one('1.1.0')]);
+    });
+
     it('pages through the hosts of one variant and arch', async () => {
       const ids = ['a', 'b', 'c', 'd', 'e'];
       await state().touchHosts([

@@ -166,6 +166,25 @@ export function describeReports(state: () => State): void {
       expect(await state().countsOf('r1')).toEqual(counts(failedAgain));
     });
 
+    it('counts who fails before the others are asked again, but after the retry, as failed again', async () => {
+      const failed = report('1', { outcome: 'failed', at: at(9) });
+      for (const id of ['early', 'again', 'clock'])
+        await state().recordReports(id, [failed], at(1));
+      await state().recordOffers([{ rolloutId: 'r1', hostId: 'silent', at: at(0) }]);
+      await state().markOverdue('r1', at(5));
+      const later = { ...failed, id: '2', attempt: 2 };
+      for (const id of ['again', 'silent', 'new']) await state().recordReports(id, [later], at(6));
+      // A clock that went back says nothing of which attempt it was.
+      await state().recordReports('clock', [{ ...later, at: at(8) }], at(6));
+      await state().retryFailed('r1', 2, at(7));
+      expect(await state().countsOf('r1')).toEqual(counts({ offered: 1, failed: 4, failures: 8 }));
+      await state().recordReports('early', [{ ...later, id: '3' }], at(8));
+      await state().recordReports('again', [{ ...later, id: '3', at: at(10) }], at(8));
+      expect(await state().countsOf('r1')).toEqual(counts({ failed: 5, failures: 9 }));
+      await state().retryFailed('r1', 3, at(9));
+      expect(await state().countsOf('r1')).toEqual(counts({ offered: 5, failures: 9 }));
+    });
+
     it('lists failures, the last received first, with all that was reported', async () => {
       const failed = report('2', {
         outcome: 'failed',
