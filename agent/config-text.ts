@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { parseDuration } from '../core/duration.ts';
 import { readConfigFiles } from './config-files.ts';
 import type { ConfigPlace } from './config-files.ts';

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEFAULT_TRIES } from '../core/gpt/signpost.ts';
 import { MOST_TRIES } from '../core/gpt/slot-bits.ts';
 import { SEED_COUNT, seedOfHost } from '../core/seed.ts';

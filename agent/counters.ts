@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readChecked, writeChecked } from './durable.ts';
 
 const countersSchema = z.object({

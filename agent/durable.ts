@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { ensureFolder, syncFolder } from '../adapters/storage/durable-folder.ts';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
 import { AgentError } from './errors.ts';

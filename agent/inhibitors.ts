@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
 import { formatInstant } from '../core/instant.ts';
 import { instantSchema } from '../core/rollout.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readChecked, writeChecked } from './durable.ts';
 import { IDLE, stateSchema } from './machine-state.ts';
 import type { AgentState } from './machine-state.ts';

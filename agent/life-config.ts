@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MaintenanceWindow } from '../core/fleet/rules.ts';
 import { windowSchema } from '../core/fleet/schema.ts';
 import { durationAt, pathAt } from './config-text.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { reportSchema } from '../core/check-in.ts';
 import type { Report } from '../core/check-in.ts';
 import { readChecked, writeChecked } from './durable.ts';

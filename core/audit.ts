@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { canonicalBytes } from './tuf/canonical.ts';
 import { TufError } from './tuf/errors.ts';
 

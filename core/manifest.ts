@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { chainHeadSchema } from './audit.ts';
 import type { ChainHead } from './audit.ts';
 import { ExpectedError } from './errors.ts';

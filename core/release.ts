@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ExpectedError } from './errors.ts';
 import { formatInstant, parseInstant } from './instant.ts';
 import { parseJson } from './json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatInstant, parseInstant } from './instant.ts';
 import { isVersion } from './version.ts';
 import type { Policy } from './wave.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { seedsIn } from './curve.ts';
 import { decide, stepsOf } from './decide.ts';
 import type { Host, Judgement } from './decide.ts';

@@ -9,6 +9,8 @@ export type Bundle = {
   readonly code: string;
   /** Folders of the packages that parts of it come from, below the root of the checkout, in order. */
   readonly packages: readonly string[];
+  /** Files of our own that are in it, below the root of the checkout. */
+  readonly sources: readonly string[];
 };
 
 /** The agent and what it needs as one module: no other part of Tidegate is in it. */
@@ -25,6 +27,9 @@ export async function bundleAgent(): Promise<Bundle> {
     mainFields: ['module', 'main'],
     format: 'cjs',
     legalComments: 'none',
+    // V8 keeps the text of a program in memory for as long as it runs. Names stay, for those who read where it failed.
+    minifyWhitespace: true,
+    minifySyntax: true,
     // Old enough that a Node which is too old can read the file and say so.
     target: 'node20',
   });
@@ -37,7 +42,11 @@ export async function bundleAgent(): Promise<Bundle> {
     const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? [];
     return folder === undefined ? [] : [folder];
   });
-  return { code: output.text, packages: [...new Set(folders)].toSorted() };
+  return {
+    code: output.text,
+    packages: [...new Set(folders)].toSorted(),
+    sources: Object.keys(metafile.inputs).filter((input) => !input.includes('node_modules/')),
+  };
 }
 
 /** The bundle as a program for hosts that have a Node of their own; an older one is told what is needed. */

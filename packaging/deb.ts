@@ -1,6 +1,6 @@
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { stat, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { ROOT } from './bundle.ts';
 import { PackageError } from './errors.ts';
 import type { HostNode } from './host-node.ts';
@@ -11,6 +11,8 @@ const PARTS = join(ROOT, 'packaging');
 const DOCS = ['agent.md', 'slots.md', 'packaging.md'];
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
 const CONFIG = 'etc/tidegate/agent.toml';
+/** What a release on trial waits for; a host that says otherwise has a file of this name in /etc. */
+const GATE = 'usr/lib/tidegate/agent.toml.d/10-boot-complete.toml';
 
 export type DebContent = {
   /** The single file for hosts of this kind. */
@@ -56,6 +58,7 @@ async function layOut(tree: string, content: DebContent): Promise<void> {
   }
   const template = await readFile(join(PARTS, 'debian/agent.toml'), 'utf8');
   await add(CONFIG, 0o644, { text: template.replace('@ARCH@', node.arch) });
+  await add(GATE, 0o644, { file: join(PARTS, 'debian', basename(GATE)) });
   const docs = join('usr/share/doc', NAME);
   await add(join(docs, 'copyright'), 0o644, { text: notices });
   for (const doc of DOCS) await add(join(docs, doc), 0o644, { file: join(ROOT, 'docs', doc) });

@@ -24,7 +24,7 @@ export function agentInhibitAddCommand(io: Io): Command {
     )
     .addHelpText(
       'after',
-      "\nExample:\n  tidegate agent inhibit add backup --for '2 hours' --why 'nightly backup' --config /etc/tidegate/agent.toml",
+      "\nExample:\n  tidegate agent inhibit add backup --for '2 hours' --why 'nightly backup'",
     )
     .action(async (name: string, options: AddOptions) => {
       const { config, now } = await openContext(io, options);
@@ -38,10 +38,7 @@ export function agentInhibitAddCommand(io: Io): Command {
 export function agentInhibitRemoveCommand(io: Io): Command {
   return commandOf('remove', 'let the agent go on')
     .argument('<name>', 'of the inhibitor')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent inhibit remove backup --config /etc/tidegate/agent.toml',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent inhibit remove backup')
     .action(async (name: string, options: AgentOptions) => {
       const { config } = await openContext(io, options);
       const wasThere = await uninhibit(config.inhibitorFolder, name);
@@ -52,10 +49,7 @@ export function agentInhibitRemoveCommand(io: Io): Command {
 
 export function agentInhibitListCommand(io: Io): Command {
   return commandOf('list', 'who keeps the agent from going on, until when and why')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent inhibit list --config /etc/tidegate/agent.toml',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent inhibit list')
     .action(async (options: AgentOptions) => {
       const { config, now } = await openContext(io, options);
       const inhibitors = await inhibitorsOf(config.inhibitorFolder, now());

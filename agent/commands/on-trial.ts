@@ -10,10 +10,7 @@ export function agentOnTrialCommand(io: Io): Command {
     .description('exit 0 if the booted release has still to be found good, 3 if it was')
     .addOption(configOption())
     .option('--json', 'print the answer as one line of JSON, and exit 0 for both')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tidegate agent on-trial --config /etc/tidegate/agent.toml && systemctl reboot',
-    )
+    .addHelpText('after', '\nExample:\n  tidegate agent on-trial && systemctl reboot')
     .action(async (options: AgentOptions) => {
       const answer = await isOnTrial(await openContext(io, options));
       if (options.json === true) {

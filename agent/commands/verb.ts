@@ -28,10 +28,7 @@ export function agentVerbCommand(io: Io, verb: Verb): Command {
     .description(DESCRIPTIONS[verb])
     .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText(
-      'after',
-      `\nExample:\n  tidegate agent ${verb} --config /etc/tidegate/agent.toml --json`,
-    )
+    .addHelpText('after', `\nExample:\n  tidegate agent ${verb} --json`)
     .action((options: Options) => run(io, verb, options));
   if (verb === 'check') command.option('--retry', 'take on a release even if it failed here');
   return command;

@@ -12,7 +12,7 @@ export function agentWhyCommand(io: Io): Command {
     .description('everything between this host and its next release, and what holds it')
     .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText('after', '\nExample:\n  tidegate agent why --config /etc/tidegate/agent.toml')
+    .addHelpText('after', '\nExample:\n  tidegate agent why')
     .action(async (options: AgentOptions) => {
       const context = await openNetworkContext(io, options);
       const answer = await asOnlyAgent(context.config.stateFolder, () => why(context));

@@ -29,6 +29,9 @@ export async function checkPrograms(
   return [good('programs', names === '' ? 'none is configured' : `${names} can be run`)];
 }
 
+const WRITE_ADVICE =
+  'let the agent write there; its unit may with ReadWritePaths= (`systemctl start tidegate-agent-doctor` tells)';
+
 /** Whether what is written for others can be written. */
 export async function checkOutputs({
   metricsFile,
@@ -40,9 +43,7 @@ export async function checkOutputs({
     const errno = await refusal(folder);
     // A folder that is missing is made.
     if (errno === null || errno === 'ENOENT') continue;
-    found.push(
-      warning('outputs', `${folder} cannot be written: ${errno}`, 'let the agent write there'),
-    );
+    found.push(warning('outputs', `${folder} cannot be written: ${errno}`, WRITE_ADVICE));
   }
   if (found.length > 0) return found;
   return [good('outputs', files.length === 0 ? 'none is configured' : 'can be written')];

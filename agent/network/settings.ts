@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDataRate } from '../../core/data-rate.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { pathAt } from '../config-text.ts';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import { AgentError } from '../errors.ts';
 import type { AgentErrorCode } from '../errors.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isImageName } from '../../core/tuf/names.ts';
 
 /** What both sides of a conversation name first. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PART_NAMES } from '../../core/gpt/sets.ts';
 import type { PartName, PartitionSet } from '../../core/gpt/sets.ts';
 import { readChecked, writeChecked } from '../durable.ts';

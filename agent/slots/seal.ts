@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import { parseRelease, ReleaseError } from '../../core/release.ts';
 import type { Release } from '../../core/release.ts';

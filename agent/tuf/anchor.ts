@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { canonicalBytes } from '../../core/tuf/canonical.ts';
 
 /** Which root a host trusts from the beginning: what is signed of it, however the file is laid out. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readIfThere } from '../durable.ts';
 import { TrustedStore } from './trusted-store.ts';
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { FleetError } from './errors.ts';
 import type { FleetRules } from './rules.ts';
 import { rulesSchema } from './schema.ts';

@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDuration } from '../duration.ts';
 import { ExpectedError } from '../errors.ts';
 import { instantSchema } from '../rollout.ts';

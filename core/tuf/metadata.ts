@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseJson } from '../json.ts';
 import { canonicalBytes } from './canonical.ts';
 import { TufError } from './errors.ts';

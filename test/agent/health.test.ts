@@ -21,6 +21,16 @@ async function setup(programs: Readonly<Record<string, string>>) {
         ...{ unit: null, command: null, confirm: 'automatic' as const },
         ...{ folder, timeoutMs: 60_000, ...change },
       }),
+    /** Of the unit alone, by a program of the folder that answers as systemctl does. */
+    checkUnit: (systemctl: string) =>
+      checkHealth(
+        {
+          ...{ unit: 'boot-complete.target', folder: null, command: null, timeoutMs: 60_000 },
+          confirm: 'automatic',
+        },
+        undefined,
+        join(folder, systemctl),
+      ),
     [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose](),
   };
 }
@@ -54,5 +64,33 @@ describe('checkHealth', () => {
     await using host = await setup({});
     expect((await host.check()).isGood).toBe(true);
     expect((await host.check({ folder: join(host.folder, 'missing') })).isGood).toBe(true);
+  });
+
+  it('takes a host for well whose unit is there', async () => {
+    await using host = await setup({ systemctl: 'test "$*" = "start boot-complete.target"' });
+    expect((await host.checkUnit('systemctl')).isGood).toBe(true);
+  });
+
+  it('tells of a unit that does not come what failed, too', async () => {
+    await using host = await setup({
+      systemctl: `case $1 in
+        start) echo 'A dependency job for boot-complete.target failed.' >&2; exit 1;;
+        is-system-running) echo degraded; exit 1;;
+        list-units) echo 'host-is-well.service loaded failed failed';;
+      esac`,
+    });
+    const { isGood, message } = await host.checkUnit('systemctl');
+    expect(isGood).toBe(false);
+    expect(message).toMatch(/exited with 1: A dependency job .*\nhost-is-well\.service/);
+  });
+
+  it('does not take a shutdown that cancels the unit for bad health', async () => {
+    await using host = await setup({
+      systemctl: `case $1 in
+        start) echo 'Job for boot-complete.target canceled.' >&2; exit 1;;
+        is-system-running) echo stopping; exit 1;;
+      esac`,
+    });
+    await expect(host.checkUnit('systemctl')).rejects.toMatchObject({ code: 'agent/stopped' });
   });
 });

@@ -1,7 +1,7 @@
 import { readdir, readFile, readlink, stat, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readConfig } from '../../agent/config.ts';
+import { loadConfig, readConfig } from '../../agent/config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { makePackage, mustRun, run } from './made-package.ts';
 import type { MadePackage } from './made-package.ts';
@@ -110,6 +110,20 @@ describe('the Debian package', () => {
       trustAnchor: '/etc/tidegate/root.json',
       slots: { kind: 'directory', folder: '/var/lib/tidegate/slots' },
     });
+  });
+
+  it('has a release on trial wait for boot-complete.target, unless the host says otherwise', async () => {
+    await using root = await emptyRoot();
+    await root.dpkg('--install', deb);
+    const text = await readFile(join(root.path, CONFIG), 'utf8');
+    await writeFile(join(root.path, CONFIG), text.replaceAll(/^# (\w+ = )/gm, '$1'));
+    const health = async () =>
+      (await loadConfig({ kind: 'standard', root: root.path })).config.health;
+    expect(await health()).toMatchObject({ unit: 'boot-complete.target', timeoutMs: 420_000 });
+    const own = join(root.path, 'etc/tidegate/agent.toml.d/10-boot-complete.toml');
+    await mkdir(join(own, '..'));
+    await writeFile(own, '');
+    expect(await health()).toMatchObject({ unit: null });
   });
 
   it('keeps the configuration and what it knows when it is removed, and leaves no configuration when purged', async () => {

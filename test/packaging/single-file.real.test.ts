@@ -1,6 +1,7 @@
 import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { bundleAgent } from '../../packaging/bundle.ts';
 import { provision } from '../../agent/provision.ts';
 import { hostWorld, sendTo } from '../support/host-world.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -93,8 +94,13 @@ describe('the bundle', () => {
     expect(packages).toEqual(expect.arrayContaining(['commander', 'pino', 'tuf-js', 'zod']));
     const ofOthers = /^(?:express|pg|kysely|koffi|prom-client|cli-progress|yaml|@aws-sdk|@smithy)/;
     expect(packages.filter((name) => ofOthers.test(name))).toEqual([]);
-    const script = await readFile(made.pathOf('tidegate.cjs'), 'utf8');
-    expect(script).not.toMatch(/^\/\/ (?:server|repo-tools)\//m);
+    const { sources } = await bundleAgent();
+    expect(sources).toContain('agent/run.ts');
+    expect(sources.filter((path) => /^(?:server|repo-tools)\//.test(path))).toEqual([]);
+  });
+
+  it('holds no messages of zod in other languages: V8 would keep them in the memory of every host', async () => {
+    expect((await bundleAgent()).code).not.toContain('Entrada inv');
   });
 });
 

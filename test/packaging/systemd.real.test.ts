@@ -61,14 +61,15 @@ describe('the units', () => {
 
   it('call commands that there are, with options that these have', async () => {
     const lines = (await linesOf()).filter((line) => line.includes('/usr/bin/tidegate'));
-    expect(lines.length).toBeGreaterThan(4);
+    expect(lines.length).toBeGreaterThan(5);
     for (const line of lines) {
       const [, ...words] = line.split(' ');
       let help = '';
       const io = { stdout: { write: (text: string) => (help += text) }, stderr: NOWHERE };
       const rest = { env: {}, cwd: '/', now: () => new Date(0), signal: AbortSignal.abort() };
       const options = words.filter((word) => word.startsWith('--'));
-      const path = words.slice(0, words.indexOf(options[0] ?? ''));
+      const end = words.findIndex((word) => word.startsWith('--'));
+      const path = end === -1 ? words : words.slice(0, end);
       expect(await runCli([...path, '--help'], { ...io, ...rest })).toBe(0);
       for (const option of options) expect(help).toContain(`  ${option} `);
     }
@@ -76,9 +77,55 @@ describe('the units', () => {
 
   it('ask before a boot whether a release is on trial, and else do not boot', async () => {
     expect(await linesOf('tidegate-agent-deadline.service')).toEqual([
-      'ExecCondition=/usr/bin/tidegate agent on-trial --config /etc/tidegate/agent.toml',
+      'ExecCondition=/usr/bin/tidegate agent on-trial',
       'ExecStart=/usr/bin/systemctl reboot',
     ]);
+  });
+
+  it('read the configuration that a command by hand reads, from all places of the system', async () => {
+    const lines = (await linesOf()).filter((line) => line.includes('/usr/bin/tidegate'));
+    expect(lines.filter((line) => line.includes('--config'))).toEqual([]);
+  });
+
+  it('leave the configuration in /run where it is when the agent stops', async () => {
+    const text = await readFile(join(SOURCE, 'tidegate-agent-run.service'), 'utf8');
+    expect(text).toContain('RuntimeDirectory=tidegate\nRuntimeDirectoryPreserve=yes\n');
+  });
+
+  it.each(['tidegate-agent-once.service', 'tidegate-agent-run.service'])(
+    '%s runs on a release that was found good whatever else of the boot failed',
+    async (name) => {
+      const text = await readFile(join(SOURCE, name), 'utf8');
+      expect(text).not.toMatch(/^(?:Requires|Requisite|BindsTo)=/m);
+      expect(text).not.toMatch(/^\w+=.*boot-complete\.target/m);
+    },
+  );
+
+  it('have a release on trial given up and reported before the deadline boots it away', async () => {
+    const timer = await readFile(join(SOURCE, 'tidegate-agent-deadline.timer'), 'utf8');
+    const once = await readFile(join(SOURCE, 'tidegate-agent-once.timer'), 'utf8');
+    const gate = await readFile(join(SOURCE, '../debian/10-boot-complete.toml'), 'utf8');
+    const minutes = (text: string, pattern: RegExp) => Number(pattern.exec(text)?.[1]);
+    const checked = minutes(once, /^OnBootSec=(\d+)min$/m) + minutes(gate, /'(\d+) minutes'/);
+    expect(checked).toBeLessThan(minutes(timer, /^OnBootSec=(\d+)min$/m));
+    const confirm = await readFile(join(SOURCE, 'tidegate-agent-confirm.service'), 'utf8');
+    expect(confirm).toMatch(/^Wants=boot-complete\.target$/m);
+    expect(confirm).not.toMatch(/^(?:Requires|After)=.*boot-complete\.target/m);
+  });
+
+  it('may write the files that docs/agent.md shows as outputs', async () => {
+    const docs = await readFile(join(SOURCE, '../../docs/agent.md'), 'utf8');
+    const cage = await readFile(join(SOURCE, 'tidegate-agent-.service.d/hardening.conf'), 'utf8');
+    const [, paths = ''] = /^ReadWritePaths=(.*)$/m.exec(cage) ?? [];
+    const [, logs = ''] = /^LogsDirectory=(.*)$/m.exec(cage) ?? [];
+    const folders = [`/var/log/${logs}`, ...paths.split(' ').map((path) => path.slice(1))];
+    const outputs = [...docs.matchAll(/^(?:textfile|file) = '(.*)'/gm)].map(
+      ([, path = '']) => path,
+    );
+    expect(outputs).toHaveLength(2);
+    for (const path of outputs) {
+      expect(folders.filter((folder) => path.startsWith(`${folder}/`))).toHaveLength(1);
+    }
   });
 });
 
