@@ -8,13 +8,14 @@ import type { AgentContext } from '../context.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
 import { VERBS } from '../legal-verbs.ts';
-import { asOnlyAgent } from '../lock.ts';
+import { amongReaders, asOnlyAgent } from '../lock.ts';
 import { statusOf } from '../status.ts';
 import { runVerb } from '../verbs.ts';
 import { why } from '../why.ts';
 import { begin, beginReboot } from './actions.ts';
 import type { Refusal } from './actions.ts';
-import { COMMANDS, updatesStatus } from './updates-status.ts';
+import { COMMANDS } from './kept-command.ts';
+import { updatesStatus } from './updates-status.ts';
 
 type Answer = { readonly status: number; readonly body?: unknown };
 type Route = (query: URLSearchParams) => Promise<Answer>;
@@ -56,7 +57,7 @@ function routesOf(context: AgentContext, begun: Set<Promise<void>>): ReadonlyMap
     [
       'GET /updates/status',
       async () => {
-        const status = await alone(() => updatesStatus(context));
+        const status = await amongReaders(stateFolder, () => updatesStatus(context));
         return status === null
           ? { status: 404, body: refusalBody('agent/not-there', 'no updates were asked for yet') }
           : { status: 200, body: status };
