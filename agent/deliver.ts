@@ -1,10 +1,10 @@
 import type { AgentContext } from './context.ts';
 import type { Pace } from './cycle-result.ts';
-import { retryAfterOf } from './errors.ts';
+import { AgentError, retryAfterOf } from './errors.ts';
 import { reasonOf } from './failed-step.ts';
 import { askServer } from './order.ts';
 
-/** Tells the server at once; if that fails, the next check-in does. */
+/** Tells the server at once; if that fails, the next check-in does. Throws what the host's own disk fails with. */
 export async function deliver(context: AgentContext): Promise<Pace> {
   const { config, slots, onEvent } = context;
   const { active } = await slots.read();
@@ -16,7 +16,14 @@ export async function deliver(context: AgentContext): Promise<Pace> {
     });
     return { ...silent, nextCheckInSeconds };
   } catch (error) {
+    if (isOfDisk(error)) throw error;
     onEvent('report-waits', { reason: reasonOf(context, error) });
     return { ...silent, retryAfterSeconds: retryAfterOf(error) };
   }
+}
+
+function isOfDisk(error: unknown): boolean {
+  return (
+    error instanceof AgentError && (error.code === 'agent/disk' || error.code === 'agent/full')
+  );
 }

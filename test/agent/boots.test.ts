@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { runCycle } from '../../agent/cycle.ts';
+import { AgentError } from '../../agent/errors.ts';
 import { provision } from '../../agent/provision.ts';
 import { BootedSlots } from '../support/booted-slots.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
@@ -57,6 +58,19 @@ describe('a host that runs a release only after a boot', () => {
     expect(await once()).toMatchObject({ result: 'updated', to: '1.1.0', reason: null });
     expect(await once()).toMatchObject({ result: 'failed' });
     world.answer = sendTo('1.1.0');
+    expect(await once()).toMatchObject({ result: 'stayed' });
+    expect(new Set(outcomes(world))).toEqual(new Set(['updated confirm']));
+  });
+
+  it('tells of a disk that fails when the report is delivered', async () => {
+    const { world, machine, once } = await setup();
+    await using _ = world;
+    await once();
+    await machine.boot();
+    const agent = { ...(await world.agent()), slots: machine.slots, system: machine };
+    agent.reports.acknowledge = () =>
+      Promise.reject(new AgentError('agent/full', 'writing reports.json failed with ENOSPC'));
+    await expect(runCycle(agent)).rejects.toMatchObject({ code: 'agent/full' });
     expect(await once()).toMatchObject({ result: 'stayed' });
     expect(new Set(outcomes(world))).toEqual(new Set(['updated confirm']));
   });
