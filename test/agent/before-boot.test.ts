@@ -58,6 +58,20 @@ describe('a host that is ready and was held back', () => {
   });
 });
 
+describe('a host that is ready, led by hand', () => {
+  it.each(['reboot', 'check'] as const)(
+    'does not boot into a release that is paused, and gives the boot choice back: %s',
+    async (verb) => {
+      await using host = await heldHost();
+      host.world.answer = () => stay('paused');
+      if (verb === 'check') expect(await host.verb(verb)).toMatchObject({ state: 'staged' });
+      else await expect(host.verb(verb)).rejects.toMatchObject({ message: 'reboot: paused' });
+      expect((await host.stateOf()).kind).toBe('staged');
+      expect(await bootsOf(host)).toEqual(STAYS);
+    },
+  );
+});
+
 describe('a host that is being drained', () => {
   it('does not boot when the rollout is paused during the drain, and takes the drain back', async () => {
     await using host = await bootedHost();
