@@ -21,6 +21,8 @@ type Answer = { readonly status: number; readonly body?: unknown };
 type Route = (query: URLSearchParams) => Promise<Answer>;
 
 const ALIVE_MS = 1000;
+/** Somebody may be reading at this very moment. */
+const PATIENCE_MS = 250;
 
 /**
  * Serves the API on a Unix socket until it is disposed of, which waits for what was begun. Who may use it is decided by the
@@ -52,7 +54,7 @@ export async function serveApi(
 function routesOf(context: AgentContext, begun: Set<Promise<void>>): ReadonlyMap<string, Route> {
   const { stateFolder } = context.config;
   const { variant, arch } = context.config.host;
-  const alone = <T>(work: () => Promise<T>) => asOnlyAgent(stateFolder, work);
+  const alone = <T>(work: () => Promise<T>) => asOnlyAgent(stateFolder, work, PATIENCE_MS);
   const routes = new Map<string, Route>([
     [
       'GET /updates/status',
