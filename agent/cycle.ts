@@ -31,7 +31,7 @@ export async function runCycle(context: AgentContext): Promise<CycleResult> {
 async function resultOf(context: AgentContext, settled: Settled): Promise<CycleResult> {
   const end = newsOf(settled);
   if (end !== null && settled.attempt.outcome !== null) {
-    return { ...end, ...(await deliver(context)) };
+    return { ...end, ...(await deliver(context, settled.state)) };
   }
   const polled = await poll(context, settled);
   if (end === null || !QUIET.has(polled.result)) return polled;

@@ -125,7 +125,7 @@ function afterFall(state: StateOf<'fallen-back'>, facts: Facts, moment: Moment):
     return moment.nowMs - ordered.atMs < BOOT_PATIENCE_MS ? to(state) : to(state, 'deactivate');
   }
   return reboots < MOST_REBOOTS
-    ? to(state, 'deactivate')
+    ? to({ ...state, ordered: null }, 'deactivate')
     : to({ ...state, isStuck: true, outcome: { target, mishap: stuck(state) } }, 'report');
 }
 

@@ -142,7 +142,7 @@ async function goOn(
   const after = await lead(context, state, { first, attempt });
   const end = endOf(target, after, attempt);
   if (end === null) throw new Error(`an attempt ended in state ${after.kind}`);
-  if (end.result === 'updated' || end.result === 'rolled-back') await deliver(context);
+  if (end.result === 'updated' || end.result === 'rolled-back') await deliver(context, after);
   return {
     ...{ ...end, eligibleAt, nextCheckInSeconds, from: active.release.version },
     retryAfterSeconds: end.retryAfterSeconds ?? retryAfterSeconds,

@@ -167,7 +167,7 @@ async function take(
   if (!isReached || isInVain) {
     throw new AgentError('agent/not-done', `${verb}: ${attempt.reason ?? `ended ${after.kind}`}`);
   }
-  if (attempt.outcome !== null) await deliver(context);
+  if (attempt.outcome !== null) await deliver(context, after);
   return resultOf(verb, after, attempt);
 }
 

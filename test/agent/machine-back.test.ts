@@ -53,6 +53,7 @@ describe('a way back', () => {
       ({ state } = next(state, returnIn(`boot-${boot}`)));
       const after = next(state, stillThere(`boot-${boot + 1}`));
       expect(after.effect).toBe(boot < 4 ? 'deactivate' : 'report');
+      if (boot < 4) expect(after.state).toMatchObject({ ordered: null, reboots: boot - 1 });
       ({ state } = after);
     }
     expect(state).toMatchObject({ isStuck: true, outcome: { mishap: { code: 'agent/not-back' } } });

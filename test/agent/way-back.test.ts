@@ -87,6 +87,8 @@ describe('a host on its way back', () => {
     await host.once();
     expect(host.machine.reboots).toBe(3);
     expect(host.outcomes()).toEqual(['failed boot']);
+    const told = host.world.checkIns.find(({ reports = [] }) => reports.length > 0);
+    expect([told?.state, told?.host.version]).toEqual(['fallen-back', '1.1.0']);
     expect((await host.status()).reason).toBe(
       'boot: the host was told 3 times to boot 1.0.0, and boots 1.1.0',
     );
