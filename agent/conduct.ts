@@ -3,8 +3,8 @@ import { fromRepository } from './bring.ts';
 import type { AgentContext } from './context.ts';
 import { refusalOf } from './refusals.ts';
 import { checkHealth } from './health.ts';
-import type { Target } from './machine-state.ts';
-import { ask } from './order.ts';
+import type { AgentState, Target } from './machine-state.ts';
+import { ask, checkInState } from './order.ts';
 import { refresh } from './refresh.ts';
 import type { SealedSlot } from './slots/slots.ts';
 import { isFor } from './target.ts';
@@ -18,9 +18,9 @@ export function automatic(
 ): Conduct {
   const { config, signal } = context;
   return {
-    refusal: (step, target) => refusalOf(context, step, target),
+    refusal: (step, waiting) => refusalOf(context, step, waiting),
     verify: fromRepository(context, active, async () => repository ?? refresh(context)),
-    ask: (target) => lastRefusal(context, active, target),
+    ask: (target, state) => lastRefusal(context, active, { target, state }),
     checkHealth: async () =>
       config.health.confirm === 'manual' ? null : checkHealth(config.health, signal),
   };
@@ -30,8 +30,9 @@ export function automatic(
 async function lastRefusal(
   context: AgentContext,
   active: SealedSlot,
-  target: Target,
+  { target, state }: { readonly target: Target; readonly state: AgentState },
 ): Promise<string | null> {
-  const { decision, reason } = await ask(context, { running: active.release, state: 'staged' });
+  const question = { running: active.release, state: checkInState(state) };
+  const { decision, reason } = await ask(context, question);
   return decision?.decision === 'update' && isFor(decision, target) ? null : reason;
 }

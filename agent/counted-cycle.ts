@@ -3,7 +3,7 @@ import type { AgentContext } from './context.ts';
 import { countCycle } from './counters.ts';
 import type { Ended } from './counters.ts';
 import { runCycle } from './cycle.ts';
-import type { CycleResult } from './cycle.ts';
+import type { CycleResult } from './cycle-result.ts';
 import { writeDurable } from './durable.ts';
 import { metricsText } from './metrics.ts';
 

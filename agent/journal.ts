@@ -19,12 +19,16 @@ export class Journal {
     this.#pollPath = join(stateFolder, 'last-poll.json');
   }
 
-  /** A lost or damaged journal is idle: what is true of the slots is read from the slots. */
-  async read(): Promise<{ readonly state: AgentState; readonly isDamaged: boolean }> {
+  /** A lost journal, damaged ones among them, is idle: what is true of the slots is read from the slots. */
+  async read(): Promise<{
+    readonly state: AgentState;
+    readonly isLost: boolean;
+    readonly isDamaged: boolean;
+  }> {
     const read = await readChecked(this.#statePath, stateSchema);
     return read.kind === 'value'
-      ? { state: read.value, isDamaged: false }
-      : { state: IDLE, isDamaged: read.kind === 'damaged' };
+      ? { state: read.value, isLost: false, isDamaged: false }
+      : { state: IDLE, isLost: true, isDamaged: read.kind === 'damaged' };
   }
 
   async write(state: AgentState): Promise<void> {

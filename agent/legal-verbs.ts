@@ -24,7 +24,7 @@ export function legalVerbs(state: AgentState): readonly Verb[] {
     case 'ready':
       return ['check', 'reboot', 'cancel'];
     case 'rebooting':
-      return ['reboot'];
+      return ['reboot', 'cancel'];
     case 'confirming':
       return ['confirm', 'rollback'];
     case 'fallen-back':

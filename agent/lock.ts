@@ -23,10 +23,23 @@ export function asOnlyDaemon<T>(stateFolder: string, work: () => Promise<T>): Pr
   return locked(stateFolder, 'daemon-lock', { work, patienceMs: 0 });
 }
 
+/** Runs what only reads while no agent works on the state folder; others may read at the same time. */
+export function amongReaders<T>(stateFolder: string, work: () => Promise<T>): Promise<T> {
+  return locked(stateFolder, 'lock', { work, patienceMs: 0, isShared: true });
+}
+
 async function locked<T>(
   stateFolder: string,
   name: string,
-  { work, patienceMs }: { readonly work: () => Promise<T>; readonly patienceMs: number },
+  {
+    work,
+    patienceMs,
+    isShared = false,
+  }: {
+    readonly work: () => Promise<T>;
+    readonly patienceMs: number;
+    readonly isShared?: boolean;
+  },
 ): Promise<T> {
   const file = join(stateFolder, name);
   await onDisk(`preparing ${file}`, async () => {
@@ -42,7 +55,7 @@ async function locked<T>(
         isHeld = true;
         return work();
       },
-      { patienceMs },
+      { patienceMs, isShared },
     );
   } catch (error) {
     if (isHeld || !(error instanceof StorageError)) throw error;

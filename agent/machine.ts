@@ -1,12 +1,9 @@
-import { counted, mayTry } from './failures.ts';
-import type { AgentEvent, Facts, Moment, Step, Effect } from './machine-events.ts';
-import { IDLE, isByHand } from './machine-state.ts';
-import type { AgentState, Failure, Mishap, Target } from './machine-state.ts';
-
-/** Times that a host is told to boot a release that it then does not run, or to leave one that it runs still. */
-const MOST_REBOOTS = 3;
-
-type State<K extends AgentState['kind']> = Extract<AgentState, { readonly kind: K }>;
+import { counted, mayTry, remembered, without } from './failures.ts';
+import type { AgentEvent, Moment, Step } from './machine-events.ts';
+import { afterStart } from './machine-start.ts';
+import { IDLE, isByHand, isOnWayBack } from './machine-state.ts';
+import type { AgentState, Failure, Mishap, StateOf, Target } from './machine-state.ts';
+import { back, givenUp, onTrial, to } from './machine-steps.ts';
 
 /**
  * The state after an event, and what is to be done then. An event that makes no sense in a state changes nothing. The state
@@ -33,39 +30,37 @@ export function next(state: AgentState, event: AgentEvent): Step {
     case 'verified':
       return state.kind === 'staged' ? to(state, 'ask') : to(state);
     case 'allowed':
-      return state.kind === 'staged'
-        ? to({ ...state, kind: 'ready', bootId: event.bootId }, 'activate')
-        : to(state);
+      return allowed(state, event.bootId);
     case 'activated':
       if (state.kind !== 'ready') return to(state);
       return event.needsReboot ? to(state, 'await-reboot') : onTrial(state);
     case 'reboot-permitted':
-      return state.kind === 'ready'
-        ? to({ ...state, kind: 'rebooting', reboots: state.reboots + 1 }, 'reboot')
-        : to(state);
-    case 'reboot-refused':
-      return state.kind === 'rebooting'
-        ? to({ ...state, kind: 'ready', reboots: Math.max(0, state.reboots - 1) })
-        : to(state);
+      return isReady(state) ? to(state, 'ask-again') : to(state);
+    case 'still-allowed':
+      return isReady(state) ? ordered(state, event.nowMs) : to(state);
+    case 'return-permitted':
+      return isOnWayBack(state) ? orderedBack(state, event) : to(state);
+    case 'reboot-put-off':
+      return putOff(state);
     case 'healthy':
       return state.kind === 'confirming' ? to(state, 'mark-good') : to(state);
     case 'unhealthy':
-      return state.kind === 'confirming' ? givenUp(state, event.mishap) : to(state);
+      return state.kind === 'confirming' ? afterSickness(state, event) : to(state);
     case 'marked-good':
       return state.kind === 'confirming' ? confirmed(state) : to(state);
     case 'deactivated':
       return afterDeactivation(state, event);
     case 'cancelled':
       return afterCancel(state);
+    case 'called-off':
+      return afterCallOff(state);
     case 'failed':
       return isBeforeBoot(state) ? failed(state, event) : to(state);
+    case 'refused':
+      return isBeforeBoot(state) ? refused(state, event) : to(state);
     case 'reported':
       return 'outcome' in state ? to({ ...state, outcome: null }) : to(state);
   }
-}
-
-function to(state: AgentState, effect: Effect | null = null): Step {
-  return { state, effect };
 }
 
 /** A release can be taken on: nothing is under way that cannot be dropped. */
@@ -78,7 +73,12 @@ function isOpen(state: AgentState): boolean {
   );
 }
 
-function isBeforeBoot(state: AgentState): state is State<'available' | 'staged' | 'ready'> {
+/** The host may be booted: nobody called that off. */
+function isReady(state: AgentState): state is StateOf<'ready'> {
+  return state.kind === 'ready' && state.calledOff === 'no';
+}
+
+function isBeforeBoot(state: AgentState): state is StateOf<'available' | 'staged' | 'ready'> {
   return state.kind === 'available' || state.kind === 'staged' || state.kind === 'ready';
 }
 
@@ -94,7 +94,8 @@ function isUnderWay(state: AgentState, { id }: Target): boolean {
 /** An attempt that is taken on again goes on where it was. */
 function taken(state: AgentState, target: Target): Step {
   if (isUnderWay(state, target)) return continued(state);
-  return to({ kind: 'available', target, failure: state.failure, reboots: 0 }, 'await-prepare');
+  const { failures } = state;
+  return to({ kind: 'available', target, failures, reboots: 0 }, 'await-prepare');
 }
 
 function continued(state: AgentState): Step {
@@ -104,23 +105,78 @@ function continued(state: AgentState): Step {
     case 'staged':
       return to(state, 'await-apply');
     case 'ready':
-      return to(state, 'await-reboot');
+      return isReady(state) ? to(state, 'ask') : to(state);
     case 'rebooting':
-      return to({ ...state, kind: 'ready' }, 'await-reboot');
+      // The order of before came to nothing, or whoever goes on would not be here.
+      return to(readyAgain(state), 'ask');
+    case 'fallen-back':
+      return state.isBack ? to(state) : to(state, 'deactivate');
     case 'idle':
     case 'confirming':
-    case 'fallen-back':
       return to(state);
   }
 }
 
-function onTrial({ target, failure, reboots }: State<'ready' | 'rebooting'>): Step {
-  return to({ kind: 'confirming', target, failure, reboots }, 'check-health');
+function allowed(state: AgentState, bootId: string): Step {
+  if (state.kind === 'staged')
+    return to({ ...state, kind: 'ready', bootId, calledOff: 'no' }, 'activate');
+  return isReady(state) ? to(state, 'await-reboot') : to(state);
 }
 
-function confirmed({ target }: State<'confirming'>): Step {
-  const failure = isByHand(target) ? leftByHand(target) : null;
-  return to({ kind: 'idle', failure, outcome: { target, mishap: null } }, 'report');
+function ordered(
+  { target, failures, reboots, bootId }: StateOf<'ready'>,
+  orderedAtMs: number,
+): Step {
+  const rebooting = { kind: 'rebooting', target, failures, bootId, orderedAtMs } as const;
+  return to({ ...rebooting, reboots: reboots + 1 }, 'reboot');
+}
+
+/** However often it is ordered in one boot of the system, it is one boot that is asked for. */
+function orderedBack(
+  state: StateOf<'fallen-back'>,
+  { bootId, nowMs: atMs }: { readonly bootId: string; readonly nowMs: number },
+): Step {
+  const reboots = state.ordered?.bootId === bootId ? state.reboots : state.reboots + 1;
+  return to({ ...state, reboots, ordered: { bootId, atMs } }, 'reboot');
+}
+
+/** A boot that nobody makes is no failure of the release. */
+function putOff(state: AgentState): Step {
+  if (isReady(state)) return to({ ...state, calledOff: 'boot' }, 'call-off');
+  if (state.kind === 'rebooting') {
+    return to({ ...readyAgain(state), calledOff: 'boot' }, 'call-off');
+  }
+  if (!isOnWayBack(state)) return to(state);
+  const reboots = Math.max(0, state.reboots - 1);
+  return to({ ...state, reboots, ordered: null, calledOff: 'boot' }, 'call-off');
+}
+
+function readyAgain({ target, failures, bootId, reboots }: StateOf<'rebooting'>): StateOf<'ready'> {
+  const ready = { kind: 'ready', target, failures, bootId, calledOff: 'no' } as const;
+  return { ...ready, reboots: Math.max(0, reboots - 1) };
+}
+
+function afterSickness(
+  state: StateOf<'confirming'>,
+  { mishap, nowMs }: { readonly mishap: Mishap; readonly nowMs: number },
+): Step {
+  // What there is no way back from stays on trial: it may get well, or a person may help.
+  return state.target.from === state.target.to ? to(state) : givenUp(state, mishap, nowMs);
+}
+
+/** On a newer release what failed before may come through; whoever goes back and forth meets it again. */
+function confirmed({ target, failures }: StateOf<'confirming'>): Step {
+  if (target.from === target.to) return to({ ...IDLE, failures });
+  const kept = target.direction === 'forward' ? [] : without(failures, target.to);
+  const isLeft = target.direction === 'rollback' && isByHand(target);
+  return to(
+    {
+      kind: 'idle',
+      failures: isLeft ? remembered(kept, leftByHand(target)) : kept,
+      outcome: { target, mishap: null },
+    },
+    'report',
+  );
 }
 
 /** Whoever takes a host back by hand does not want the next poll to undo it. */
@@ -130,116 +186,60 @@ function leftByHand({ from, to: version }: Target): Failure {
   return { ...mishap, to: from, attempt: Number.MAX_SAFE_INTEGER, count: 1, retryAtMs: null };
 }
 
-function givenUp({ target, failure }: State<'confirming'>, mishap: Mishap): Step {
-  const state = { kind: 'fallen-back', target, failure, mishap, isBack: false } as const;
-  return to({ ...state, reboots: 0, outcome: null }, 'deactivate');
-}
+type Failed = Moment & { readonly mishap: Mishap };
 
 function failed(
-  { target, failure }: State<'available' | 'staged' | 'ready'>,
-  { mishap, ...moment }: Moment & { readonly mishap: Mishap },
+  { target, failures }: StateOf<'available' | 'staged' | 'ready'>,
+  { mishap, ...moment }: Failed,
 ): Step {
-  const state = { kind: 'idle', failure: counted(failure, target, mishap, moment) } as const;
-  return to({ ...state, outcome: { target, mishap } }, 'report');
+  const idle = { kind: 'idle', failures: counted(failures, target, mishap, moment) } as const;
+  return to({ ...idle, outcome: { target, mishap } }, 'report');
 }
 
-/** The host runs the release of before again, and the one that failed is remembered. */
-function back(
-  { target, failure }: Pick<State<'fallen-back'>, 'target' | 'failure'>,
-  mishap: Mishap,
-  moment: Moment,
+/** No failure that a server should count, but one that is not tried again at once. */
+function refused(
+  { target, failures }: StateOf<'available' | 'staged' | 'ready'>,
+  { mishap, ...moment }: Failed,
 ): Step {
-  const state = { kind: 'fallen-back', target, mishap, isBack: true, reboots: 0 } as const;
-  const outcome = { target, mishap };
-  return to({ ...state, failure: counted(failure, target, mishap, moment), outcome }, 'report');
-}
-
-/** A half-written slot proves nothing, a sealed one does, and what the host runs tells how far a boot got. */
-function afterStart(
-  state: AgentState,
-  { facts, ...moment }: Moment & { readonly facts: Facts },
-): Step {
-  const { running } = facts;
-  switch (state.kind) {
-    case 'idle':
-      return state.outcome === null ? to(state) : to(state, 'report');
-    case 'available':
-    case 'staged':
-      return running === state.target.from && !isByHand(state.target)
-        ? to(state)
-        : to({ ...IDLE, failure: state.failure });
-    case 'ready':
-    case 'rebooting':
-      return afterBoot(state, facts, moment);
-    case 'confirming':
-      if (running === state.target.to) return to(state, 'check-health');
-      return running === state.target.from
-        ? back(
-            state,
-            mishapOf(
-              'agent/fell-back',
-              `${running} was booted before ${state.target.to} was confirmed`,
-            ),
-            moment,
-          )
-        : to({ ...IDLE, failure: state.failure });
-    case 'fallen-back':
-      return afterFall(state, facts, moment);
-  }
-}
-
-function afterBoot(state: State<'ready' | 'rebooting'>, facts: Facts, moment: Moment): Step {
-  const { target, failure, reboots } = state;
-  if (facts.running === target.to) return onTrial(state);
-  if (facts.running !== target.from) return to({ ...IDLE, failure });
-  if (facts.isTriedInVain) {
-    const message = `the boot loader tried ${target.to} as often as it may`;
-    return back(state, mishapOf('agent/not-booted', message), moment);
-  }
-  if (facts.bootId === state.bootId && facts.nextToBoot === target.to) {
-    return state.kind === 'ready' ? to(state, 'await-reboot') : to(state);
-  }
-  if (reboots >= MOST_REBOOTS) {
-    const message = `the host was told ${reboots} times to boot ${target.to}, and boots ${target.from}`;
-    const mishap = mishapOf('agent/not-booted', message);
-    return givenUp({ kind: 'confirming', target, failure, reboots }, mishap);
-  }
-  // Killed between the permission and the flip, or somebody took it back: the question is asked again.
-  return facts.nextToBoot === target.to
-    ? to({ ...state, kind: 'ready', bootId: facts.bootId }, 'await-reboot')
-    : to({ kind: 'staged', target, failure, reboots });
-}
-
-function afterFall(state: State<'fallen-back'>, { running }: Facts, moment: Moment): Step {
-  const { target, mishap } = state;
-  if (state.isBack) return state.outcome === null ? to(state) : to(state, 'report');
-  if (running === target.to || running === target.from) return to(state, 'deactivate');
-  return back(state, mishap, moment);
+  return to({ ...IDLE, failures: counted(failures, target, mishap, moment) });
 }
 
 function afterDeactivation(
   state: AgentState,
   { needsReboot, ...moment }: Moment & { readonly needsReboot: boolean },
 ): Step {
-  if (state.kind === 'ready') {
-    const { target, failure, reboots } = state;
-    return to({ kind: 'staged', target, failure, reboots });
-  }
-  if (state.kind !== 'fallen-back' || state.isBack) return to(state);
+  if (state.kind === 'ready' && state.calledOff === 'release') return to(state, 'call-off');
+  if (!isOnWayBack(state)) return to(state);
   if (!needsReboot) return back(state, state.mishap, moment);
-  return state.reboots < MOST_REBOOTS
-    ? to({ ...state, reboots: state.reboots + 1 }, 'reboot')
-    : to(state);
+  return to(state, 'await-return');
 }
 
-/** What was written stays in the slot, sealed: the same release is there at once when it is wanted again. */
+/**
+ * What was written stays in the slot, sealed: the same release is there at once when it is wanted again. What is next to boot
+ * is first taken back; until that is done, and whoever prepared the boot has heard of it, the cancel is not forgotten.
+ */
 function afterCancel(state: AgentState): Step {
-  if (state.kind === 'available' || state.kind === 'staged') {
-    return to({ ...IDLE, failure: state.failure });
+  switch (state.kind) {
+    case 'available':
+    case 'staged':
+      return to({ ...IDLE, failures: state.failures });
+    case 'ready':
+      return to({ ...state, calledOff: 'release' }, 'deactivate');
+    case 'rebooting':
+      return to({ ...readyAgain(state), calledOff: 'release' }, 'deactivate');
+    case 'idle':
+    case 'confirming':
+    case 'fallen-back':
+      return to(state);
   }
-  return state.kind === 'ready' ? to(state, 'deactivate') : to(state);
 }
 
-function mishapOf(code: string, message: string): Mishap {
-  return { stage: 'boot', code, message };
+function afterCallOff(state: AgentState): Step {
+  if (state.kind === 'fallen-back') return to({ ...state, calledOff: 'no' });
+  if (state.kind !== 'ready' || state.calledOff === 'no') return to(state);
+  if (state.calledOff === 'boot') return to({ ...state, calledOff: 'no' });
+  const { target, failures, reboots } = state;
+  return isByHand(target)
+    ? to({ ...IDLE, failures })
+    : to({ kind: 'staged', target, failures, reboots });
 }

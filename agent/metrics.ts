@@ -57,11 +57,9 @@ async function familiesOf(
         value: kind === state.kind ? 1 : 0,
       })),
     ),
-    gauge(
-      'release_failures',
-      'Failures in a row of the release that failed last on this host',
-      state.failure === null ? [single(0)] : [single(state.failure.count)],
-    ),
+    gauge('release_failures', 'Failures in a row of the release that failed last on this host', [
+      single(state.failures.at(-1)?.count ?? 0),
+    ]),
     gauge('reports_pending', 'Reports that the server has not acknowledged', [
       single(pending.length),
     ]),

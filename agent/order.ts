@@ -15,7 +15,7 @@ import type { VerifiedRepository } from './tuf/client.ts';
 export type Question = {
   readonly running: Release;
   readonly state: CheckIn['state'];
-  /** The release that the host would not take now whatever the answer. */
+  /** Releases that the host would not take now whatever the answer. */
   readonly failed?: CheckIn['failed'];
 };
 

@@ -3,25 +3,36 @@ import { formatInstant } from '../core/instant.ts';
 import type { AgentContext } from './context.ts';
 import { runHook } from './hooks.ts';
 import { inhibitorsOf } from './inhibitors.ts';
+import { isOnWayBack } from './machine-state.ts';
 import type { AgentState, Target } from './machine-state.ts';
 import type { Effect } from './machine-events.ts';
 
-/** The steps of an attempt that the host has a say in. */
-export type UpdateStep = 'prepare' | 'apply' | 'reboot';
+/** The steps of an attempt that the host has a say in; `return` is the boot back from a release that was given up. */
+export type UpdateStep = 'prepare' | 'apply' | 'reboot' | 'return';
 
 /** The step that the machine waits for. */
 export const STEP_AWAITED = {
   'await-prepare': 'prepare',
   'await-apply': 'apply',
   'await-reboot': 'reboot',
+  'await-return': 'return',
 } as const satisfies Partial<Record<Effect, UpdateStep>>;
 
 const STEP_AFTER: Readonly<Record<AgentState['kind'], UpdateStep | null>> = {
   ...{ idle: null, available: 'prepare', staged: 'apply', ready: 'reboot' },
-  ...{ rebooting: null, confirming: null, 'fallen-back': null },
+  ...{ rebooting: null, confirming: null, 'fallen-back': 'return' },
 };
 
 const ORDER: readonly UpdateStep[] = ['prepare', 'apply', 'reboot'];
+
+/** Why nothing happens on a host that is about to boot. */
+export const BOOT_ORDERED = 'boot: the system was asked to boot';
+
+/** A host that is not well may be one that cannot be drained any more: after so long it is booted all the same. */
+const DRAIN_PATIENCE_MS = 3_600_000;
+
+/** What waits for a step, and since when where that counts. */
+export type Waiting = { readonly target: Target; readonly sinceMs?: number };
 
 type Host = Pick<AgentContext, 'config' | 'now' | 'signal' | 'onEvent'>;
 
@@ -32,12 +43,12 @@ type Host = Pick<AgentContext, 'config' | 'now' | 'signal' | 'onEvent'>;
 export async function refusalOf(
   host: Host,
   step: UpdateStep,
-  target: Target,
+  waiting: Waiting,
 ): Promise<string | null> {
   return (
     policyRefusal(host.config, step) ??
-    windowRefusal(host, step, target) ??
-    (await refusalByHand(host, step, target))
+    windowRefusal(host, step, waiting.target) ??
+    (await refusalByHand(host, step, waiting))
   );
 }
 
@@ -45,13 +56,14 @@ export async function refusalOf(
 export async function refusalByHand(
   host: Host,
   step: UpdateStep,
-  target: Target,
+  waiting: Waiting,
 ): Promise<string | null> {
-  return (await inhibitorRefusal(host, step)) ?? (await hookRefusal(host, step, target));
+  return (await inhibitorRefusal(host, step)) ?? (await hookRefusal(host, step, waiting));
 }
 
-/** Why the agent waits for a person; null if it goes on by itself. */
+/** Why the agent waits for a person; null if it goes on by itself. Nobody is waited for on a host that is not well. */
 function policyRefusal({ update, reboot }: Host['config'], step: UpdateStep): string | null {
+  if (step === 'return') return null;
   if (step === 'reboot') {
     return reboot.policy === 'automatic'
       ? null
@@ -69,7 +81,12 @@ function windowRefusal(
   { direction }: Pick<Target, 'direction'>,
 ): string | null {
   const { windows, rollback } = config.update;
-  if (step === 'prepare' || (direction === 'rollback' && rollback === 'at-once')) return null;
+  if (
+    step === 'prepare' ||
+    step === 'return' ||
+    (direction === 'rollback' && rollback === 'at-once')
+  )
+    return null;
   const { isOpen, until } = windowsAt(windows, now());
   if (isOpen) return null;
   return `window: none is open${until === null ? '' : ` before ${formatInstant(until)}`}`;
@@ -81,7 +98,7 @@ async function inhibitorRefusal(
   step: UpdateStep,
 ): Promise<string | null> {
   const inhibitors = await inhibitorsOf(config.inhibitorFolder, now());
-  const found = inhibitors.find(({ what }) => what.includes(step));
+  const found = inhibitors.find(({ what }) => what.includes(step === 'return' ? 'reboot' : step));
   if (found === undefined) return null;
   const { name, why, until } = found;
   return `inhibitor: ${name} until ${formatInstant(until)}: ${why}`;
@@ -105,11 +122,28 @@ export async function waitsFor(
   host: Pick<AgentContext, 'config' | 'now'>,
   state: AgentState,
 ): Promise<string | null> {
+  if (state.kind === 'rebooting') return BOOT_ORDERED;
+  if (state.kind === 'fallen-back' && state.isBack) return null;
+  if (isOnWayBack(state) && state.isStuck) {
+    const { reboots, target } = state;
+    return `boot: the host was told ${reboots} times to boot ${target.from}, and boots ${target.to}`;
+  }
+  if (isOnWayBack(state) && state.ordered !== null) return BOOT_ORDERED;
   const step = STEP_AFTER[state.kind];
   return step === null || state.kind === 'idle' ? null : visibleRefusal(host, step, state.target);
 }
 
-async function hookRefusal(host: Host, step: UpdateStep, target: Target): Promise<string | null> {
-  const finished = await runHook(host, `before-${step}`, target);
-  return finished === null || finished.isGood ? null : `hook: ${finished.message}`;
+async function hookRefusal(
+  host: Host,
+  step: UpdateStep,
+  { target, sinceMs = 0 }: Waiting,
+): Promise<string | null> {
+  const finished = await runHook(
+    host,
+    step === 'return' ? 'before-reboot' : `before-${step}`,
+    target,
+  );
+  if (finished === null || finished.isGood) return null;
+  const isOverruled = step === 'return' && host.now().getTime() - sinceMs >= DRAIN_PATIENCE_MS;
+  return isOverruled ? null : `hook: ${finished.message}`;
 }

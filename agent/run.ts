@@ -2,7 +2,7 @@ import { ExpectedError } from '../core/errors.ts';
 import type { AgentContext } from './context.ts';
 import { WAITING } from './backoff.ts';
 import type { Waiting } from './backoff.ts';
-import type { CycleResult } from './cycle.ts';
+import type { CycleResult } from './cycle-result.ts';
 import { runCountedCycle } from './counted-cycle.ts';
 import { asOnlyAgent } from './lock.ts';
 

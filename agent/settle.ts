@@ -1,7 +1,9 @@
-import { lead, newAttempt } from './attempt.ts';
+import { newAttempt } from './attempt.ts';
 import type { Attempt, Conduct } from './attempt.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError } from './errors.ts';
+import { momentOf } from './failed-step.ts';
+import { lead } from './lead.ts';
 import type { AgentState } from './machine-state.ts';
 import type { Facts } from './machine-events.ts';
 import type { SealedSlot, SlotsState } from './slots/slots.ts';
@@ -21,15 +23,17 @@ export async function settle(
   context: AgentContext,
   conductOf: (active: SealedSlot) => Conduct,
 ): Promise<Settled> {
-  const { slots, journal, onEvent, now, random } = context;
-  const { state: left, isDamaged } = await journal.read();
+  const { slots, journal, onEvent } = context;
+  const { state: left, isDamaged, isLost } = await journal.read();
   if (isDamaged) onEvent('journal-damaged', {});
   const found = await slots.read();
   const active = requireActive(found);
   const attempt = newAttempt(active, conductOf(active));
-  const facts = await factsOf(context, found, active);
-  const first = { kind: 'started', facts, nowMs: now().getTime(), random: random() } as const;
+  const facts = { ...(await factsOf(context, found, active)), isJournalLost: isLost };
+  const first = { kind: 'started', facts, ...momentOf(context) } as const;
   const state = await lead(context, left, { first, attempt });
+  // From now on a journal that is missing was lost.
+  if (isLost && state === left) await journal.write(state);
   // Where nothing was done, what runs is what ran.
   const runs = state === left ? active : requireActive(await slots.read());
   return { left, state, attempt, active: runs };
@@ -45,15 +49,17 @@ export function requireActive({ active }: SlotsState): SealedSlot {
 
 async function factsOf(
   { system }: AgentContext,
-  { inactive, nextToBoot, isTriedInVain }: SlotsState,
+  { inactive, nextToBoot, isTriedInVain, isOnTrial }: SlotsState,
   active: SealedSlot,
-): Promise<Facts> {
+): Promise<Omit<Facts, 'isJournalLost'>> {
   const running = active.release.version;
-  const other = inactive?.release.version;
+  const other = inactive?.release.version ?? null;
   return {
     running,
-    nextToBoot: nextToBoot === 'inactive' && other !== undefined ? other : running,
+    other,
+    nextToBoot: nextToBoot === 'inactive' && other !== null ? other : running,
     isTriedInVain,
+    isOnTrial,
     bootId: await system.bootId(),
   };
 }

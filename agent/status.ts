@@ -17,7 +17,7 @@ export async function statusOf({ config, slots, journal, reports, now }: AgentCo
     host: { id, variant, arch, seed },
     state: state.kind,
     target: state.kind === 'idle' ? null : state.target,
-    failure: state.failure,
+    failures: state.failures,
     isJournalDamaged: isDamaged,
     active: active?.release.version ?? null,
     inactive: inactive?.release.version ?? null,

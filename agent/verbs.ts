@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { formatInstant } from '../core/instant.ts';
 import { compareVersions } from '../core/version.ts';
-import { lead, newAttempt } from './attempt.ts';
+import { newAttempt } from './attempt.ts';
 import type { Attempt, Conduct } from './attempt.ts';
 import { fromSlot } from './bring.ts';
 import { automatic } from './conduct.ts';
 import type { AgentContext } from './context.ts';
 import { deliver } from './deliver.ts';
 import { AgentError } from './errors.ts';
+import { lead } from './lead.ts';
 import { refusalByHand } from './refusals.ts';
 import type { UpdateStep } from './refusals.ts';
 import { legalVerbs } from './legal-verbs.ts';
 import type { Verb } from './legal-verbs.ts';
+import { isByHand } from './machine-state.ts';
 import type { AgentState, Mishap } from './machine-state.ts';
 import type { AgentEvent } from './machine-events.ts';
 import { ask, checkInState } from './order.ts';
@@ -43,7 +45,7 @@ type StepVerb = Exclude<Verb, 'check'>;
 const REACHED: Readonly<Record<StepVerb, readonly Kind[]>> = {
   prepare: ['staged'],
   apply: ['ready', 'confirming', 'idle'],
-  reboot: ['rebooting'],
+  reboot: ['rebooting', 'fallen-back'],
   confirm: ['idle'],
   cancel: ['idle', 'staged'],
   rollback: ['ready', 'confirming', 'idle', 'fallen-back'],
@@ -53,10 +55,10 @@ const REACHED: Readonly<Record<StepVerb, readonly Kind[]>> = {
 const STEPS_OF: Readonly<Record<StepVerb, readonly UpdateStep[]>> = {
   prepare: ['prepare'],
   apply: ['apply'],
-  reboot: ['reboot'],
+  reboot: ['reboot', 'return'],
   confirm: [],
   cancel: [],
-  rollback: ['prepare', 'apply'],
+  rollback: ['prepare', 'apply', 'return'],
 };
 
 const GIVEN_UP: Mishap = {
@@ -66,14 +68,20 @@ const GIVEN_UP: Mishap = {
 };
 
 /** What a verb is to the machine; a rollback only while the release is on trial. */
-const EVENTS: Readonly<Record<StepVerb, AgentEvent>> = {
-  prepare: { kind: 'continued' },
-  apply: { kind: 'continued' },
-  reboot: { kind: 'continued' },
-  confirm: { kind: 'healthy' },
-  cancel: { kind: 'cancelled' },
-  rollback: { kind: 'unhealthy', mishap: GIVEN_UP },
-};
+function eventOf(verb: StepVerb, nowMs: number): AgentEvent {
+  switch (verb) {
+    case 'prepare':
+    case 'apply':
+    case 'reboot':
+      return { kind: 'continued' };
+    case 'confirm':
+      return { kind: 'healthy' };
+    case 'cancel':
+      return { kind: 'cancelled' };
+    case 'rollback':
+      return { kind: 'unhealthy', mishap: GIVEN_UP, nowMs };
+  }
+}
 
 /**
  * One step that somebody asks for, from where the agent stands. Policies and windows do not hold it up, inhibitors and hooks
@@ -106,8 +114,8 @@ function requireLegal(verb: Verb, state: AgentState): void {
 function byHand(context: AgentContext, active: SealedSlot, asked: readonly UpdateStep[]): Conduct {
   return {
     ...automatic(context, active, null),
-    refusal: async (step, target) =>
-      asked.includes(step) ? refusalByHand(context, step, target) : `${step} was not asked for`,
+    refusal: async (step, waiting) =>
+      asked.includes(step) ? refusalByHand(context, step, waiting) : `${step} was not asked for`,
   };
 }
 
@@ -128,12 +136,17 @@ async function check(
     const first = { kind: 'offered', target, nowMs, insists } as const;
     after = await lead(context, state, { first, attempt });
     why = after.kind === 'idle' || after.kind === 'fallen-back' ? 'backoff' : null;
-  } else if (state.kind === 'available') {
+  } else if (isOrdered(state)) {
     after = await lead(context, state, { first: { kind: 'cancelled' }, attempt });
   }
   const at = formatInstant(context.now());
   await context.journal.writeLastPoll({ at, result: after.kind, reason: why });
   return { ...resultOf('check', after, attempt), reason: why, eligibleAt };
+}
+
+/** Whether what is under way is there because of an order, which may not stand any more. */
+function isOrdered(state: AgentState): boolean {
+  return state.kind === 'available' || (state.kind === 'ready' && !isByHand(state.target));
 }
 
 async function take(
@@ -145,19 +158,16 @@ async function take(
   const isBack = verb === 'rollback' && state.kind !== 'confirming';
   const attempt = newAttempt(
     active,
-    isBack
-      ? { ...conduct, verify: fromSlot(context.slots, active), ask: async () => null }
-      : conduct,
+    isBack ? { ...conduct, verify: fromSlot(context.slots, active) } : conduct,
   );
-  const first = isBack ? await wayBack(context, active) : EVENTS[verb];
+  const first = isBack ? await wayBack(context, active) : eventOf(verb, context.now().getTime());
   const after = await lead(context, state, { first, attempt });
-  const isDone =
-    REACHED[verb].includes(after.kind) &&
-    (attempt.end === 'open' || (verb === 'rollback' && !isBack));
-  if (!isDone) {
+  const isReached = REACHED[verb].includes(after.kind) && attempt.end === 'open';
+  const isInVain = isBack ? after.kind === 'fallen-back' : verb === 'reboot' && !attempt.isBooting;
+  if (!isReached || isInVain) {
     throw new AgentError('agent/not-done', `${verb}: ${attempt.reason ?? `ended ${after.kind}`}`);
   }
-  if (attempt.outcome !== null) await deliver(context);
+  if (attempt.outcome !== null) await deliver(context, after);
   return resultOf(verb, after, attempt);
 }
 

@@ -5,7 +5,7 @@ import type { Why } from '../core/why.ts';
 import { fromRepository } from './bring.ts';
 import type { AgentContext } from './context.ts';
 import { AgentError } from './errors.ts';
-import { mayTry, sentenceOf } from './failures.ts';
+import { failureOf, mayTry, sentenceOf } from './failures.ts';
 import { visibleRefusal } from './refusals.ts';
 import type { UpdateStep } from './refusals.ts';
 import { fetchRelease, spaceRefusal } from './install.ts';
@@ -75,8 +75,9 @@ export async function explainManifest(
   return explain({ ...config.host, version }, { rollouts, rules: fleet.rules }, now());
 }
 
-function backoffOf({ failure }: AgentState, target: Target, now: Date): string | null {
-  if (failure === null || mayTry({ failure }, target, now.getTime())) return null;
+function backoffOf(state: AgentState, target: Target, now: Date): string | null {
+  const failure = failureOf(state.failures, target.to);
+  if (failure === null || mayTry(state, target, now.getTime())) return null;
   return sentenceOf(failure);
 }
 

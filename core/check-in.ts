@@ -44,15 +44,18 @@ export const checkInSchema = z.strictObject({
   state: z.enum(['idle', 'available', 'staged', 'ready', 'confirming', 'fallen-back']),
   reports: z.array(reportSchema).max(100).optional(),
   /**
-   * The release that failed on the host last and that it does not try now: in this attempt of its rollout or an earlier one, for
-   * so long, or at all.
+   * Releases that failed on the host and that it does not try now: in this attempt of their rollout or an earlier one, for so
+   * long, or at all. Each version once.
    */
   failed: z
-    .strictObject({
-      version,
-      attempt: z.int().min(1),
-      retryAfterSeconds: z.int().min(1).max(LONGEST_RETRY_SECONDS).optional(),
-    })
+    .array(
+      z.strictObject({
+        version,
+        attempt: z.int().min(1),
+        retryAfterSeconds: z.int().min(1).max(LONGEST_RETRY_SECONDS).optional(),
+      }),
+    )
+    .max(32)
     .optional(),
 });
 

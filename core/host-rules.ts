@@ -9,16 +9,20 @@ import { seedInRollout } from './seed.ts';
 import { ebbAt, gateAt, opensFor } from './tide.ts';
 import { compareVersions } from './version.ts';
 
+/** A release that failed on a host, in which attempt of its rollout, and when the host will try it again; null is never. */
+export type FailedRelease = {
+  readonly version: string;
+  readonly attempt: number;
+  readonly retryAt: Date | null;
+};
+
 /** What the decision needs to know of a host. `seed` is its place in the queue, 0..2047. */
 export type Host = Member & {
   readonly variant: string;
   readonly arch: string;
   readonly version: string;
   readonly seed: number;
-  /** What failed on it last, in which attempt of its rollout, and when the host will try it again; null is never. */
-  readonly failed?:
-    | { readonly version: string; readonly attempt: number; readonly retryAt: Date | null }
-    | undefined;
+  readonly failed?: readonly FailedRelease[] | undefined;
 };
 
 export type HoldReason =
@@ -167,9 +171,9 @@ function isBoundByCalendar({ direction, group }: Step): boolean {
 
 /** Who would not start is not let start, and takes no lease from others. */
 function judgeFailure({ host: { failed }, rollout, release }: Step, now: Date): Verdict {
-  if (failed === undefined || failed.version !== release.version) return PASS;
-  if (rollout.attempt > failed.attempt) return PASS;
-  const { retryAt } = failed;
+  const failure = failed?.find(({ version }) => version === release.version);
+  if (failure === undefined || rollout.attempt > failure.attempt) return PASS;
+  const { retryAt } = failure;
   return retryAt !== null && retryAt <= now ? PASS : hold('failed', retryAt);
 }
 

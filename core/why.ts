@@ -155,9 +155,10 @@ function detailOf(rule: HostRule['name'], step: Step, now: Date): string {
 }
 
 function failureText({ host: { failed }, rollout, release }: Step): string {
-  return failed === undefined || failed.version !== release.version
+  const failure = failed?.find(({ version }) => version === release.version);
+  return failure === undefined
     ? 'did not fail on the host last'
-    : `failed in attempt ${failed.attempt} of ${rollout.attempt}`;
+    : `failed in attempt ${failure.attempt} of ${rollout.attempt}`;
 }
 
 function lockText({ host, group, fleet }: Step): string {

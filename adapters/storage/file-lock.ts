@@ -9,11 +9,21 @@ const IO_ERROR = 10;
 const FULL = 13;
 const MAY_NOT_OPEN: ReadonlySet<number> = new Set([3, 8, 14, 23]);
 
+// https://sqlite.org/lockingv3.html: whoever has read something in a transaction keeps the shared lock to its end.
+const SHARED = 'BEGIN; SELECT count(*) FROM sqlite_schema';
+const EXCLUSIVE = 'BEGIN EXCLUSIVE';
+
 const LONGEST_PAUSE_MS = 12;
 const DEFAULT_PATIENCE_MS = 30_000;
 
 /** Every lock that is held. An action that waits for what nobody else refers to would be collected, and its lock with it. */
 const LOCKS = new Set<DatabaseSync>();
+
+type Options = {
+  readonly patienceMs?: number;
+  /** Others that share it may run at the same time, who does not may not. */
+  readonly isShared?: boolean;
+};
 
 /**
  * Runs `action` while no other process, and nothing else in this one, holds the lock of this file; the file's folder
@@ -26,9 +36,9 @@ const LOCKS = new Set<DatabaseSync>();
 export async function withFileLock<T>(
   file: string,
   action: () => Promise<T>,
-  { patienceMs = DEFAULT_PATIENCE_MS }: { readonly patienceMs?: number } = {},
+  { patienceMs = DEFAULT_PATIENCE_MS, isShared = false }: Options = {},
 ): Promise<T> {
-  const held = await acquire(file, Date.now() + patienceMs);
+  const held = await acquire(file, { deadlineMs: Date.now() + patienceMs, isShared });
   LOCKS.add(held);
   try {
     return await action();
@@ -38,9 +48,12 @@ export async function withFileLock<T>(
   }
 }
 
-async function acquire(file: string, deadlineMs: number): Promise<DatabaseSync> {
+async function acquire(
+  file: string,
+  { deadlineMs, isShared }: { readonly deadlineMs: number; readonly isShared: boolean },
+): Promise<DatabaseSync> {
   for (;;) {
-    const held = tryLock(file);
+    const held = tryLock(file, isShared ? SHARED : EXCLUSIVE);
     if (held !== undefined) return held;
     if (Date.now() >= deadlineMs) {
       throw new StorageError('storage/unavailable', `another process holds ${file}`);
@@ -49,12 +62,12 @@ async function acquire(file: string, deadlineMs: number): Promise<DatabaseSync> 
   }
 }
 
-function tryLock(file: string): DatabaseSync | undefined {
+function tryLock(file: string, statements: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { timeout: 0 });
     // The journal in memory keeps a second file from appearing; closing rolls back.
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE');
+    database.exec(`PRAGMA journal_mode = MEMORY; ${statements}`);
     return database;
   } catch (error) {
     database?.close();

@@ -3,9 +3,12 @@ import type { AgentContext } from '../context.ts';
 import { AgentError } from '../errors.ts';
 import type { Verb } from '../legal-verbs.ts';
 import { asOnlyAgent } from '../lock.ts';
+import { isOnWayBack } from '../machine-state.ts';
 import { runVerb } from '../verbs.ts';
-import { keepCommand, updateStateOf } from './updates-status.ts';
-import type { UpdateCommand, UpdatesStatus } from './updates-status.ts';
+import { keepCommand, readKept } from './kept-command.ts';
+import type { Held, UpdateCommand } from './kept-command.ts';
+import { availableUpdates, standingOf } from './updates-status.ts';
+import type { Standing, UpdatesStatus } from './updates-status.ts';
 
 /** An answer that says why a command is not begun; the statuses are Bottlerocket's. */
 export type Refusal = { readonly status: 404 | 409 | 423 | 500; readonly message: string };
@@ -21,6 +24,9 @@ const ALLOWED: Readonly<Record<UpdateCommand, readonly UpdatesStatus['update_sta
   deactivate: ['Ready'],
 };
 
+/** Somebody may be reading the status at this very moment. */
+const PATIENCE_MS = 250;
+
 export type Begun = {
   /** Null if the command was accepted. */
   readonly refusal: Refusal | null;
@@ -34,11 +40,14 @@ export type Begun = {
  */
 export async function begin(context: AgentContext, command: UpdateCommand): Promise<Begun> {
   const accepted = Promise.withResolvers<Refusal | null>();
-  const ended = asOnlyAgent(context.config.stateFolder, async () => {
-    const refusal = await refusalOf(context, command);
+  const work = async () => {
+    const standing = await standingOf(context);
+    const refusal = await refusalOf(context, command, standing);
     accepted.resolve(refusal);
-    if (refusal === null) await perform(context, command);
-  }).catch((error: unknown) => {
+    if (refusal === null) await perform(context, command, standing);
+  };
+  const { stateFolder } = context.config;
+  const ended = asOnlyAgent(stateFolder, work, PATIENCE_MS).catch((error: unknown) => {
     // Whoever has been answered already learns it from the status.
     accepted.resolve(refusalFor(error));
     context.onEvent('action-failed', { command, message: messageOf(error) });
@@ -49,9 +58,9 @@ export async function begin(context: AgentContext, command: UpdateCommand): Prom
 /** Boots the host: as the next step of an update that is ready for it, else because somebody wants it to. */
 export async function beginReboot(context: AgentContext): Promise<Refusal | null> {
   try {
-    const { state } = await context.journal.read();
-    if (updateStateOf(state) === 'Ready') {
-      await asOnlyAgent(context.config.stateFolder, () => runVerb(context, 'reboot'));
+    const { stateFolder } = context.config;
+    if ((await standingOf(context)).state === 'Ready') {
+      await asOnlyAgent(stateFolder, () => runVerb(context, 'reboot'), PATIENCE_MS);
     } else await context.system.reboot();
     return null;
   } catch (error) {
@@ -59,12 +68,15 @@ export async function beginReboot(context: AgentContext): Promise<Refusal | null
   }
 }
 
-async function refusalOf(context: AgentContext, command: UpdateCommand): Promise<Refusal | null> {
+async function refusalOf(
+  context: AgentContext,
+  command: UpdateCommand,
+  standing: Standing,
+): Promise<Refusal | null> {
   const { state } = await context.journal.read();
-  const updateState = updateStateOf(state);
-  const isUnderWay = state.kind === 'rebooting' || state.kind === 'confirming';
-  if (isUnderWay || !ALLOWED[command].includes(updateState)) {
-    const message = `${command} is not allowed in state ${updateState}`;
+  const isBusy = state.kind === 'rebooting' || state.kind === 'confirming' || isOnWayBack(state);
+  if (isBusy || !ALLOWED[command].includes(standing.state)) {
+    const message = `${command} is not allowed in state ${standing.state}`;
     return { status: 409, message };
   }
   if (command === 'activate' && (await context.slots.read()).inactive === null) {
@@ -73,15 +85,37 @@ async function refusalOf(context: AgentContext, command: UpdateCommand): Promise
   return null;
 }
 
-async function perform(context: AgentContext, command: UpdateCommand): Promise<void> {
+async function perform(
+  context: AgentContext,
+  command: UpdateCommand,
+  standing: Standing,
+): Promise<void> {
   let failure: string | null = null;
+  let available = (await readKept(context))?.available ?? [];
   try {
+    if (standing.isHeld && command !== 'refresh') await takeOnAgain(context, command);
     await runVerb(context, VERB_OF[command]);
+    if (command === 'refresh') available = await availableUpdates(context);
   } catch (error) {
     if (!(error instanceof ExpectedError)) throw error;
     failure = error.message;
   }
-  await keepCommand(context, command, failure);
+  const isGivenUp = failure !== null && (await context.journal.read()).state.kind === 'idle';
+  const held = isGivenUp ? heldBy(standing) : null;
+  await keepCommand(context, command, { failure, held, available });
+}
+
+/** The attempt that the agent gave up is begun anew, as far as the command of before had brought it. */
+async function takeOnAgain(context: AgentContext, command: UpdateCommand): Promise<void> {
+  const { state, reason } = await runVerb(context, 'check', { insists: true });
+  if (state !== 'available') throw new AgentError('agent/not-done', `${command}: ${reason}`);
+  if (command === 'activate') await runVerb(context, 'prepare');
+}
+
+function heldBy({ state, version }: Standing): Held | null {
+  return version !== null && (state === 'Available' || state === 'Staged')
+    ? { state, version }
+    : null;
 }
 
 function refusalFor(error: unknown): Refusal {

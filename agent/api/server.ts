@@ -8,18 +8,21 @@ import type { AgentContext } from '../context.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
 import { VERBS } from '../legal-verbs.ts';
-import { asOnlyAgent } from '../lock.ts';
+import { amongReaders, asOnlyAgent } from '../lock.ts';
 import { statusOf } from '../status.ts';
 import { runVerb } from '../verbs.ts';
 import { why } from '../why.ts';
 import { begin, beginReboot } from './actions.ts';
 import type { Refusal } from './actions.ts';
-import { COMMANDS, updatesStatus } from './updates-status.ts';
+import { COMMANDS } from './kept-command.ts';
+import { updatesStatus } from './updates-status.ts';
 
 type Answer = { readonly status: number; readonly body?: unknown };
 type Route = (query: URLSearchParams) => Promise<Answer>;
 
 const ALIVE_MS = 1000;
+/** Somebody may be reading at this very moment. */
+const PATIENCE_MS = 250;
 
 /**
  * Serves the API on a Unix socket until it is disposed of, which waits for what was begun. Who may use it is decided by the
@@ -51,12 +54,12 @@ export async function serveApi(
 function routesOf(context: AgentContext, begun: Set<Promise<void>>): ReadonlyMap<string, Route> {
   const { stateFolder } = context.config;
   const { variant, arch } = context.config.host;
-  const alone = <T>(work: () => Promise<T>) => asOnlyAgent(stateFolder, work);
+  const alone = <T>(work: () => Promise<T>) => asOnlyAgent(stateFolder, work, PATIENCE_MS);
   const routes = new Map<string, Route>([
     [
       'GET /updates/status',
       async () => {
-        const status = await alone(() => updatesStatus(context));
+        const status = await amongReaders(stateFolder, () => updatesStatus(context));
         return status === null
           ? { status: 404, body: refusalBody('agent/not-there', 'no updates were asked for yet') }
           : { status: 200, body: status };

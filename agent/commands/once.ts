@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
-import type { CycleResult } from '../cycle.ts';
+import type { CycleResult } from '../cycle-result.ts';
 import { runCountedCycle } from '../counted-cycle.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { offline } from '../offline.ts';

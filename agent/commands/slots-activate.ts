@@ -10,10 +10,17 @@ export function agentSlotsActivateCommand(io: Io): Command {
     .description('boot the inactive slot next, after it was compared with its signed document')
     .addOption(configOption())
     .option('--json', 'print the result as one line of JSON')
-    .addHelpText('after', '\nExample:\n  tidegate agent slots activate')
+    .addHelpText(
+      'after',
+      [
+        '\nAfter the boot the agent asks whether the host is well, and marks the release good or goes back; without an',
+        'agent `slots mark-good` must be said before the tries are used up.',
+        '\nExample:\n  tidegate agent slots activate',
+      ].join('\n'),
+    )
     .action((options: AgentOptions) =>
       changeSlots(io, options, {
-        work: ({ slots }) => flip(slots, (version) => slots.activate(version)),
+        work: ({ context, slots }) => flip(context, (version) => slots.activate(version)),
         say: ({ from, to }) => `release ${to} runs from the next boot on, instead of ${from}`,
       }),
     );

@@ -13,7 +13,7 @@ export function agentSlotsRollbackCommand(io: Io): Command {
     .addHelpText('after', '\nExample:\n  tidegate agent slots rollback')
     .action((options: AgentOptions) =>
       changeSlots(io, options, {
-        work: ({ slots }) => flip(slots, () => slots.rollback()),
+        work: ({ context, slots }) => flip(context, () => slots.rollback()),
         say: ({ from, to }) => `release ${to} runs again from the next boot on, instead of ${from}`,
       }),
     );

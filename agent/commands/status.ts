@@ -19,7 +19,7 @@ export function agentStatusCommand(io: Io): Command {
 }
 
 function textOf(status: AgentStatus): string {
-  const { host, state, target, failure, active, inactive, lastPoll, pendingReports } = status;
+  const { host, state, target, failures, active, inactive, lastPoll, pendingReports } = status;
   const lines = [
     `host ${host.id} (${host.variant} ${host.arch}, seed ${host.seed})`,
     `state: ${state}${target === null ? '' : `, from ${target.from} to ${target.to}`}`,
@@ -29,7 +29,7 @@ function textOf(status: AgentStatus): string {
       : `last poll at ${lastPoll.at}: ${lastPoll.result}${lastPoll.reason === null ? '' : ` (${lastPoll.reason})`}`,
     ...(status.slotsError === null ? [] : [`slots: ${status.slotsError}`]),
     ...(status.reason === null ? [] : [`waits for: ${status.reason}`]),
-    ...(failure === null ? [] : [sentenceOf(failure)]),
+    ...failures.map(sentenceOf),
     ...(pendingReports === 0 ? [] : [`${pendingReports} reports wait for the server`]),
   ];
   return lines.map((line) => `${line}\n`).join('');

@@ -36,7 +36,7 @@ export async function checkState({
       ? [
           warning(
             'state',
-            `the journal in ${stateFolder} is damaged and counts as idle`,
+            `the journal in ${stateFolder} is damaged: the next cycle goes by the slots`,
             'run `tidegate agent once`, and see whether the disk fails',
           ),
         ]

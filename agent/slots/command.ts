@@ -40,6 +40,7 @@ export class CommandSlots implements Slots {
       inactive: sealedBy(slots[side]),
       nextToBoot: next === side ? 'inactive' : 'active',
       isTriedInVain: slots[side].failed,
+      isOnTrial: running !== null && !slots[running].good,
     };
   }
 

@@ -44,7 +44,7 @@ class DirectorySlots implements Slots {
       );
     }
     const inactive = await readSeal(await this.#inactive());
-    return { active, inactive, nextToBoot: 'active', isTriedInVain: false };
+    return { active, inactive, nextToBoot: 'active', isTriedInVain: false, isOnTrial: false };
   }
 
   async roomForImages(): Promise<number> {

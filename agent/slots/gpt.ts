@@ -64,6 +64,7 @@ export class GptSlots implements Slots {
       inactive: await this.#sealed(set),
       nextToBoot: nextToBoot(pair) === side ? 'inactive' : 'active',
       isTriedInVain: hasFailedToBoot(pair[side]),
+      isOnTrial: running !== null && !pair[running].successful,
     };
   }
 
@@ -272,11 +273,9 @@ export class GptSlots implements Slots {
 
   async #unsealed(): Promise<Inactive> {
     const inactive = await this.#inactive();
-    if ((await this.#sealed(inactive.set)) === null) return inactive;
-    throw new AgentError(
-      'agent/slots',
-      `slot ${inactive.side} is sealed and must be cleared first`,
-    );
+    const { side, set } = inactive;
+    if ((await this.#sealed(set)) === null) return inactive;
+    throw new AgentError('agent/slots', `slot ${side} is sealed and must be cleared first`);
   }
 
   async #running(): Promise<Side> {

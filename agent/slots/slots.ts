@@ -16,6 +16,8 @@ export type SlotsState = {
   readonly nextToBoot: 'active' | 'inactive';
   /** Whether the boot loader tried the inactive slot as often as it was allowed to, in vain. */
   readonly isTriedInVain: boolean;
+  /** Whether the boot loader was not told yet that the active slot is good; never where no boot loader chooses. */
+  readonly isOnTrial: boolean;
 };
 
 /** Writes one image. After a failed call only `restart` and `abandon` make sense. */

@@ -106,10 +106,13 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
 function hostOf({ host, failed }: CheckIn, now: Date): Host {
   const seed = host.seed ?? seedOfHost(host.id);
   if (failed === undefined) return { ...host, seed };
-  const { version, attempt, retryAfterSeconds } = failed;
-  const retryAt =
-    retryAfterSeconds === undefined ? null : new Date(now.getTime() + retryAfterSeconds * 1000);
-  return { ...host, seed, failed: { version, attempt, retryAt } };
+  const after = (seconds: number) => new Date(now.getTime() + seconds * 1000);
+  return {
+    ...{ ...host, seed },
+    failed: failed.map(({ version, attempt, retryAfterSeconds: seconds }) => ({
+      ...{ version, attempt, retryAt: seconds === undefined ? null : after(seconds) },
+    })),
+  };
 }
 
 type Judged = { readonly view: Context['fleet']['view']; readonly decision: Decision };

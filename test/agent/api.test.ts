@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
 import { serveApi } from '../../agent/api/server.ts';
 import { runCycle } from '../../agent/cycle.ts';
-import { asOnlyAgent } from '../../agent/lock.ts';
+import { amongReaders, asOnlyAgent } from '../../agent/lock.ts';
 import { provision } from '../../agent/provision.ts';
 import { BootedSlots } from '../support/booted-slots.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
@@ -139,6 +139,60 @@ describe("Bottlerocket's update API", () => {
     expect(recent).toMatchObject({ cmd_type: 'prepare', cmd_status: 'Failed', exit_status: 1 });
     expect(recent.stderr).toContain('agent/image');
     expect(await host.world.activeVersion()).toBe('1.0.0');
+    expect(await host.status()).toMatchObject({
+      ...{ update_state: 'Available', chosen_update: image('1.1.0') },
+      staging_partition: null,
+    });
+    for (const name of ['activate-update', 'deactivate-update'])
+      expect(await host.act(name)).toBe(409);
+    host.world.tamper = () => null;
+    expect(await host.act('prepare-update')).toBe(204);
+    expect(await host.status()).toMatchObject({ update_state: 'Staged' });
+  });
+
+  it('keeps what is staged when an accepted activation fails, and lets it be tried again', async () => {
+    await using host = await setup();
+    for (const name of ['refresh-updates', 'prepare-update']) {
+      await host.act(name);
+      await host.status();
+    }
+    host.world.tamper = (path) => (path.endsWith('1.1.0-release.json') ? { status: 404 } : null);
+    expect(await host.act('activate-update')).toBe(204);
+    expect(await host.status()).toMatchObject({
+      ...{ update_state: 'Staged', chosen_update: image('1.1.0') },
+      staging_partition: { image: image('1.1.0'), next_to_boot: false },
+      most_recent_command: { cmd_type: 'activate', cmd_status: 'Failed' },
+    });
+    host.world.tamper = () => null;
+    expect(await host.act('activate-update')).toBe(204);
+    expect(await host.status()).toMatchObject({ update_state: 'Ready' });
+  });
+
+  it('forgets with the next refresh what a failed command kept', async () => {
+    await using host = await setup();
+    await host.act('refresh-updates');
+    await host.status();
+    host.world.tamper = (path) => (path.endsWith('1.1.0-hash') ? { status: 404 } : null);
+    await host.act('prepare-update');
+    expect(await host.status()).toMatchObject({ update_state: 'Available' });
+    await host.act('refresh-updates');
+    expect(await host.status()).toMatchObject({ update_state: 'Idle', chosen_update: null });
+  });
+
+  it('tells as many as ask at once, and holds up no command for it', async () => {
+    await using host = await setup();
+    await host.act('refresh-updates');
+    await host.status();
+    const readers = Array.from({ length: 8 }, () => host.call('GET', '/updates/status'));
+    const statuses = (await Promise.all(readers)).map(({ status }) => status);
+    expect(statuses).toEqual(Array.from(statuses, () => 200));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const reading = amongReaders(host.agent.config.stateFolder, () => promise);
+    expect((await host.call('GET', '/updates/status')).status).toBe(200);
+    const act = host.act('prepare-update');
+    resolve();
+    await reading;
+    expect(await act).toBe(204);
   });
 
   it('boots the host whenever it is asked to', async () => {

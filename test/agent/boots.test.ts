@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { runCycle } from '../../agent/cycle.ts';
+import { AgentError } from '../../agent/errors.ts';
 import { provision } from '../../agent/provision.ts';
 import { BootedSlots } from '../support/booted-slots.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
@@ -48,10 +49,52 @@ describe('a host that runs a release only after a boot', () => {
     expect((await stateOf()).kind).toBe('idle');
   });
 
+  it('tells of an update that came through as such, whatever becomes of the check-in behind it', async () => {
+    const { world, machine, once } = await setup();
+    await using _ = world;
+    await once();
+    await machine.boot();
+    world.answer = () => 503;
+    expect(await once()).toMatchObject({ result: 'updated', to: '1.1.0', reason: null });
+    expect(await once()).toMatchObject({ result: 'failed' });
+    world.answer = sendTo('1.1.0');
+    expect(await once()).toMatchObject({ result: 'stayed' });
+    expect(new Set(outcomes(world))).toEqual(new Set(['updated confirm']));
+  });
+
+  it('tells of a disk that fails when the report is delivered', async () => {
+    const { world, machine, once } = await setup();
+    await using _ = world;
+    await once();
+    await machine.boot();
+    const agent = { ...(await world.agent()), slots: machine.slots, system: machine };
+    agent.reports.acknowledge = () =>
+      Promise.reject(new AgentError('agent/full', 'writing reports.json failed with ENOSPC'));
+    await expect(runCycle(agent)).rejects.toMatchObject({ code: 'agent/full' });
+    expect(await once()).toMatchObject({ result: 'stayed' });
+    expect(new Set(outcomes(world))).toEqual(new Set(['updated confirm']));
+  });
+
+  it('tells of an update that came through before it takes the next one on', async () => {
+    const { world, machine, once } = await setup();
+    await using _ = world;
+    await once();
+    await machine.boot();
+    await world.publish('1.2.0');
+    await world.start('1.2.0');
+    world.answer = sendTo('1.2.0');
+    const told = { result: 'updated', to: '1.1.0', nextCheckInSeconds: 60 };
+    expect(await once()).toMatchObject(told);
+    expect(await once()).toMatchObject({ result: 'ready', from: '1.1.0', to: '1.2.0' });
+  });
+
   it('boots by itself where the policy says so, once', async () => {
     const { world, machine, once } = await setup(() => "[reboot]\npolicy = 'automatic'\n");
     await using _ = world;
-    expect(await once()).toMatchObject({ result: 'ready', reason: 'the system was asked to boot' });
+    expect(await once()).toMatchObject({
+      result: 'ready',
+      reason: 'boot: the system was asked to boot',
+    });
     expect(await once()).toMatchObject({ result: 'ready' });
     expect(machine.reboots).toBe(1);
     await machine.boot();

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { runCycle } from '../../agent/cycle.ts';
-import type { CycleResult } from '../../agent/cycle.ts';
+import type { CycleResult } from '../../agent/cycle-result.ts';
 import { provision } from '../../agent/provision.ts';
 import { readRules } from '../../core/fleet/read-rules.ts';
 import { amend } from '../../repo-tools/amend.ts';
@@ -127,6 +127,29 @@ describe('runCycle', () => {
     await world.signManifest(JSON.parse(stolen));
     await expect(once(world)).resolves.toMatchObject({ result: 'refused', to: '1.0.0' });
     await expect(world.activeVersion()).resolves.toBe('1.1.0');
+  });
+
+  it('asks for what signed documents do not permit again later each time, until they do', async () => {
+    const { world, rollout } = await setup();
+    await using _ = world;
+    await once(world);
+    await sendBack(world, rollout.id, '1.0.0');
+    const stolen = await manifestOf(world);
+    await amendRollback(world, '1.1.0', []);
+    await world.signManifest(JSON.parse(stolen));
+    await expect(once(world)).resolves.toMatchObject({ result: 'refused' });
+    const asked = () => world.requests.filter((path) => path.endsWith('release.json')).length;
+    const before = asked();
+    await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'backoff' });
+    expect(asked()).toBe(before);
+    world.now = new Date(world.now.getTime() + 10_000);
+    await expect(once(world)).resolves.toMatchObject({ result: 'refused' });
+    await amendRollback(world, '1.1.0', ['1.0.0']);
+    world.now = new Date(world.now.getTime() + 10_000);
+    await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'backoff' });
+    world.now = new Date(world.now.getTime() + 10_000);
+    await expect(once(world)).resolves.toMatchObject({ result: 'rolled-back', to: '1.0.0' });
+    await expect(pending(world)).resolves.toEqual([]);
   });
 
   it('does not fall back to the terms it was installed with when the amended document is held back', async () => {
@@ -273,7 +296,7 @@ describe('runCycle', () => {
     world.requests.length = 0;
     await expect(once(world)).resolves.toMatchObject({ result: 'stayed', reason: 'backoff' });
     expect(world.imageRequests).toEqual([]);
-    expect(world.checkIns.at(-1)?.failed).toMatchObject({ version: '1.1.0', attempt: 1 });
+    expect(world.checkIns.at(-1)?.failed).toMatchObject([{ version: '1.1.0', attempt: 1 }]);
     world.now = new Date(world.now.getTime() + HOUR_MS);
     await expect(once(world)).resolves.toMatchObject({ result: 'updated' });
     expect(world.checkIns.at(-1)?.failed).toBeUndefined();

@@ -174,7 +174,7 @@ const CASES: readonly Case[] = [
     name: 'state',
     status: 'warning',
     harm: ({ world }) => writeFile(stateFile(world, 'journal.json'), 'torn'),
-    says: 'counts as idle',
+    says: 'goes by the slots',
   },
   {
     case: 'a damaged memory of what is trusted',

@@ -47,7 +47,7 @@ describe('an activation that took effect and failed', () => {
     await using _ = world;
     expect(await once(['activate'])).toMatchObject({ result: 'failed' });
     expect(await world.activeVersion()).toBe('1.0.0');
-    expect(await stateOf()).toMatchObject({ kind: 'idle', failure: { stage: 'activate' } });
+    expect(await stateOf()).toMatchObject({ kind: 'idle', failures: [{ stage: 'activate' }] });
   });
 
   it('is not given up while it cannot be taken back, so that nothing runs without its health check', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { runCli } from '../../bin/cli.ts';
-import { hostWorld, sendTo } from '../support/host-world.ts';
+import { hostWorld, sendTo, stay } from '../support/host-world.ts';
 import { gptHost } from './slots/gpt-host.ts';
 
 const anyObject = z.record(z.string(), z.unknown());
@@ -174,6 +174,70 @@ describe('agent slots', () => {
       exitCode: 1,
       err: expect.stringContaining(join(test.world.folder, 'etc/tidegate/agent.toml')),
     });
+  });
+});
+
+describe('a slot that somebody activated by hand', () => {
+  it.each([{ hasJournal: true }, { hasJournal: false }])(
+    'is left to the next boot, and then confirmed by the agent (%o)',
+    async ({ hasJournal }) => {
+      await using test = await setup();
+      await test.json('once');
+      await test.json('slots', 'cancel');
+      test.world.answer = () => stay('paused');
+      expect(await test.json('once')).toMatchObject({ result: 'staged' });
+      if (!hasJournal) await rm(join(test.world.folder, 'state', 'journal.json'));
+      await test.json('slots', 'activate');
+      await test.json('once');
+      expect(await test.host.boot()).toBe('b');
+      expect(await test.json('once')).toMatchObject({ result: 'updated', to: '1.1.0' });
+      expect((await test.host.pair()).b).toMatchObject({ successful: true });
+      expect(test.world.checkIns.flatMap((checkIn) => checkIn.reports ?? [])).toEqual([]);
+    },
+  );
+
+  it('is told in the status when it did not come up, and not activated again by a poll', async () => {
+    await using test = await setup();
+    await test.json('once');
+    await test.json('slots', 'cancel');
+    test.world.answer = () => stay('paused');
+    await test.json('once');
+    await test.json('cancel');
+    await test.json('slots', 'activate');
+    for (const side of ['b', 'b', 'b', 'a']) expect(await test.host.boot()).toBe(side);
+    test.world.answer = sendTo('1.1.0');
+    expect(await test.json('once')).toMatchObject({ result: 'stayed', reason: 'backoff' });
+    expect((await test.agent('status')).out).toContain('1.1.0 failed in boot');
+  });
+});
+
+describe('a journal that was lost', () => {
+  it.each([
+    { case: 'missing', harm: (file: string) => rm(file) },
+    { case: 'damaged', harm: (file: string) => writeFile(file, 'torn') },
+  ])('while a release was on trial: it is confirmed all the same, $case', async ({ harm }) => {
+    await using test = await setup();
+    await test.json('once');
+    expect(await test.host.boot()).toBe('b');
+    await harm(join(test.world.folder, 'state', 'journal.json'));
+    test.world.answer = () => stay('paused');
+    expect(await test.json('once')).toMatchObject({ result: 'updated', to: '1.1.0' });
+    expect((await test.host.pair()).b).toMatchObject({ successful: true });
+  });
+
+  it('while a release was next to boot: that is taken back, and activated again only by an order', async () => {
+    await using test = await setup();
+    await test.json('once');
+    const journal = join(test.world.folder, 'state', 'journal.json');
+    await rm(journal);
+    test.world.answer = () => stay('paused');
+    expect(await test.json('once')).toMatchObject({ result: 'stayed', reason: 'paused' });
+    expect(await test.json('slots', 'status')).toMatchObject({ next: 'a' });
+    test.world.answer = sendTo('1.1.0');
+    expect(await test.json('once')).toMatchObject({ result: 'ready', bytesFetched: 0 });
+    await rm(journal);
+    expect(await test.json('once')).toMatchObject({ result: 'ready', bytesFetched: 0 });
+    expect(await test.host.boot()).toBe('b');
   });
 });
 

@@ -37,7 +37,7 @@ describe('isOnTrial', () => {
     await context.journal.write({
       kind: 'confirming',
       target: { ...target, direction: 'rollback' },
-      failure: null,
+      failures: [],
       reboots: 0,
     });
     expect(await isOnTrial(context)).toBe(false);

@@ -213,8 +213,10 @@ describe('hooks', () => {
     await using _ = host;
     for (const verb of ['check', 'prepare', 'apply', 'reboot'] as const) await host.verb(verb);
     expect((await lines()).at(-1)).toBe('before-reboot 1.0.0 1.1.0 forward');
-    await host.machine.reboot();
-    await expect(host.verb('cancel')).rejects.toMatchObject({ code: 'agent/illegal-verb' });
+    expect(await host.verb('cancel')).toMatchObject({ state: 'staged' });
+    expect((await lines()).at(-1)).toBe('after-cancel 1.0.0 1.1.0 forward');
+    await host.machine.boot();
+    expect(await host.world.activeVersion()).toBe('1.0.0');
   });
 
   it('are told of a fallback', async () => {

@@ -103,7 +103,7 @@ async function poll(
     host: { id, ...PLATFORM, version, seed, ...(group === null ? {} : { group }) },
     state: 'idle',
     ...(reports.length === 0 ? {} : { reports }),
-    ...(host.failed === null ? {} : { failed: host.failed }),
+    ...(host.failed === null ? {} : { failed: [host.failed] }),
   });
   if (answer.status === 503 && reports.length > 0 && world.isDatabaseAway) return;
   demand(`the check-in of ${id}`, answer.status, 200);

@@ -59,7 +59,7 @@ describe('a concurrency limit', () => {
     const { rolloutId } = server;
     expect(await poll(server, 'a')).toBe('update');
     const reports = [reportOf({ rolloutId })];
-    const failed = { version: '1.1.0', attempt: 1 };
+    const failed = [{ version: '1.1.0', attempt: 1 }];
     expect(await poll(server, 'a', { state: 'fallen-back', reports, failed })).toBe('failed');
     expect(await poll(server, 'b')).toBe('update');
     expect(await poll(server, 'a', { failed })).toBe('failed');
@@ -74,13 +74,14 @@ describe('a concurrency limit', () => {
 
   it('is free for others while a host waits until it tries again, and then it may', async () => {
     await using server = await limited({ limit: 1 });
-    const failed = { version: '1.1.0', attempt: 1, retryAfterSeconds: 90 };
+    const failure = { version: '1.1.0', attempt: 1, retryAfterSeconds: 90 };
+    const failed = [{ version: '1.0.8', attempt: 1 }, failure];
     const { body } = await server.checkIn({ id: 'a', group: 'prod' }, { failed });
     expect(body.reason).toBe('failed');
     expect(Date.parse(body.eligibleAt) - server.clock.now.getTime()).toBe(90_000);
     expect(body.nextCheckInSeconds).toBeLessThan(200);
     expect(await poll(server, 'b')).toBe('update');
-    expect(await poll(server, 'b', { failed: { ...failed, version: '1.0.9' } })).toBe('update');
+    expect(await poll(server, 'b', { failed: [{ ...failure, version: '1.0.9' }] })).toBe('update');
   });
 
   it('holds nobody of another group', async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { AgentError } from '../../agent/errors.ts';
 import type { Slots, SlotsState } from '../../agent/slots/slots.ts';
 import type { System } from '../../agent/system.ts';
 
@@ -11,9 +12,15 @@ export class BootedSlots implements System {
   reboots = 0;
   /** Releases that do not boot. */
   readonly broken = new Set<string>();
+  /** Why the machine does not take an order to boot; null if it does. */
+  refusal: string | null = null;
+  /** Whether it boots what it runs, whatever is activated. */
+  isStubborn = false;
   #bootId: string = randomUUID();
   #next: string | null = null;
   #isTriedInVain = false;
+  #isOnTrial = false;
+  readonly #good = new Set<string>();
   readonly #inner: Slots;
 
   constructor(inner: Slots) {
@@ -24,16 +31,23 @@ export class BootedSlots implements System {
 
   readonly reboot = async (): Promise<void> => {
     this.reboots += 1;
+    if (this.refusal !== null) throw new AgentError('agent/reboot', this.refusal);
   };
 
   /** The power comes back, or the machine does what it was told. */
   async boot(): Promise<void> {
     this.#bootId = randomUUID();
     const next = this.#next;
+    if (next === null || this.isStubborn) return;
     this.#next = null;
-    if (next === null) return;
-    if (this.broken.has(next)) this.#isTriedInVain = true;
-    else await this.#inner.activate(next);
+    if (this.broken.has(next)) {
+      this.#isTriedInVain = true;
+      return;
+    }
+    const { active } = await this.#inner.read();
+    if (active !== null && !this.#isOnTrial) this.#good.add(active.release.version);
+    await this.#inner.activate(next);
+    this.#isOnTrial = !this.#good.has(next);
   }
 
   /** As an agent sees them: `inner` but for what a boot decides. */
@@ -48,6 +62,10 @@ export class BootedSlots implements System {
       deactivate: async (version) => {
         const { active } = await this.#inner.read();
         this.#next = active?.release.version === version ? null : version;
+        this.#isTriedInVain = false;
+      },
+      markGood: async () => {
+        this.#isOnTrial = false;
       },
     };
     return new Proxy(this.#inner, {
@@ -60,6 +78,11 @@ export class BootedSlots implements System {
 
   async #read(): Promise<SlotsState> {
     const nextToBoot = this.#next === null ? 'active' : 'inactive';
-    return { ...(await this.#inner.read()), nextToBoot, isTriedInVain: this.#isTriedInVain };
+    const own = {
+      nextToBoot,
+      isTriedInVain: this.#isTriedInVain,
+      isOnTrial: this.#isOnTrial,
+    } as const;
+    return { ...(await this.#inner.read()), ...own };
   }
 }

@@ -115,7 +115,7 @@ export async function protocolExamples(): Promise<Readonly<Record<string, string
       checkInSchema.parse({
         host: { ...HOST, group: 'prod', labels: { zone: 'a' } },
         state: 'idle',
-        failed: { version: '1.1.0', attempt: 1, retryAfterSeconds: 10 },
+        failed: [{ version: '1.1.0', attempt: 1, retryAfterSeconds: 10 }],
         reports: [
           {
             id: '0b9c2c51-8f2f-4a0e-9b1d-3f0f6d1f4a77',

@@ -26,6 +26,24 @@ describe('withFileLock', () => {
     expect(most).toBe(1);
   });
 
+  it('lets those in together that share it, and nobody else meanwhile', async () => {
+    const file = join(scratch, 'shared');
+    const share = { patienceMs: 0, isShared: true };
+    const busy = { code: 'storage/unavailable' };
+    await withFileLock(
+      file,
+      async () => {
+        expect(await withFileLock(file, async () => 'in', share)).toBe('in');
+        const alone = withFileLock(file, async () => 'in', { patienceMs: 0 });
+        await expect(alone).rejects.toMatchObject(busy);
+      },
+      share,
+    );
+    await withFileLock(file, async () => {
+      await expect(withFileLock(file, async () => 'in', share)).rejects.toMatchObject(busy);
+    });
+  });
+
   it('is free again after an action that throws', async () => {
     const file = join(scratch, 'throwing');
     const failure = new Error('the action failed');

@@ -82,11 +82,15 @@ export function describeSlotsContract(name: string, make: () => Promise<TestSlot
 
     it('marks what runs good, over and over, without a change of what runs', async () => {
       await using test = await make();
+      const isOnTrial = async () => (await test.open().read()).isOnTrial;
       await bringUp(test, FIRST);
+      expect(await isOnTrial()).toBe(false);
       await bringUp(test, SECOND);
+      expect(await isOnTrial()).toBe(test.open().needsReboot);
       for (let times = 0; times < 5; times += 1) {
         await test.open().markGood();
         await test.reboot();
+        expect(await isOnTrial()).toBe(false);
       }
       expect(await versionsOf(test.open())).toEqual(['1.1.0', '1.0.0']);
     });
