@@ -9,6 +9,8 @@ import type { ProgramSlot, ProgramState, SlotName } from './command-protocol.ts'
 import { readAhead } from './read-ahead.ts';
 import { parseDocument, parseOrNull } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
+import { placeRefusal, roomRefusal } from './space.ts';
+import type { ImageSizes } from './space.ts';
 import { verifyRelease } from './verify-release.ts';
 
 /** What the program says, and which slot is going to be written or booted. */
@@ -46,6 +48,12 @@ export class CommandSlots implements Slots {
   async roomForImages(): Promise<number> {
     const { side, slots } = await this.#view();
     return slots[side].room;
+  }
+
+  async spaceRefusal(sizes: ImageSizes): Promise<string | null> {
+    const { side, slots } = await this.#view();
+    const { room, places } = slots[side];
+    return (places === undefined ? null : placeRefusal(sizes, places)) ?? roomRefusal(sizes, room);
   }
 
   async clearInactive(): Promise<void> {

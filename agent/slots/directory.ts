@@ -10,6 +10,8 @@ import { openImageFile, readImageFile, readImagePart } from './image-file.ts';
 import { readPastCache } from './read-past-cache.ts';
 import { parseDocument, readSeal, SEAL, sizeOfFile, writeSeal } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
+import { roomRefusal } from './space.ts';
+import type { ImageSizes } from './space.ts';
 import { verifyRelease } from './verify-release.ts';
 
 const NAMES = ['a', 'b'] as const;
@@ -52,6 +54,10 @@ class DirectorySlots implements Slots {
     const sizes = (await this.#filesOf(inactive)).map((file) => sizeOfFile(join(inactive, file)));
     const used = (await Promise.all(sizes)).reduce<number>((sum, size) => sum + (size ?? 0), 0);
     return (await this.#freeBytes()) + used;
+  }
+
+  async spaceRefusal(sizes: ImageSizes): Promise<string | null> {
+    return roomRefusal(sizes, await this.roomForImages());
   }
 
   async clearInactive(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Release } from '../../core/release.ts';
+import type { GptEntry } from '../../core/gpt/entries.ts';
 import { PART_NAMES } from '../../core/gpt/sets.ts';
 import type { PartName, PartitionSet } from '../../core/gpt/sets.ts';
 import {
@@ -20,6 +21,8 @@ import type { Partition } from './gpt-partition.ts';
 import { NO_RECORD, sealedBy, SlotRecords } from './gpt-record.ts';
 import { parseDocument } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
+import { imageSizesOf, placeRefusal } from './space.ts';
+import type { ImageSizes } from './space.ts';
 import { readPastCache } from './read-past-cache.ts';
 import { verifyRelease } from './verify-release.ts';
 
@@ -75,11 +78,11 @@ export class GptSlots implements Slots {
   }
 
   async roomForImages(): Promise<number> {
-    const { gpt, set } = await this.#inactive();
-    return PART_NAMES.reduce(
-      (sum, name) => sum + (set[name].lastLba - set[name].firstLba + 1) * gpt.sectorSize,
-      0,
-    );
+    return Object.values(placesOf(await this.#inactive())).reduce((sum, size) => sum + size, 0);
+  }
+
+  async spaceRefusal(sizes: ImageSizes): Promise<string | null> {
+    return placeRefusal(sizes, placesOf(await this.#inactive()));
   }
 
   async clearInactive(): Promise<void> {
@@ -207,8 +210,7 @@ export class GptSlots implements Slots {
     const set = view.sets[side];
     const release = parseDocument(document);
     await this.#verify({ ...view, side, set }, release);
-    const sizes = Object.entries(release.images).map(([name, { size }]) => [name, size] as const);
-    await this.#records.write(set, { written: Object.fromEntries(sizes), document });
+    await this.#records.write(set, { written: imageSizesOf(release), document });
   }
 
   async #flip(pair: SlotPair, running: Side): Promise<void> {
@@ -230,15 +232,8 @@ export class GptSlots implements Slots {
   }
 
   async #verify(where: Inactive, release: Release): Promise<void> {
-    for (const [name, expected] of Object.entries(release.images)) {
-      const partition = await this.#partition(where, partNamed(name));
-      if (expected.size > partition.byteCount) {
-        throw new AgentError(
-          'agent/image',
-          `image ${name} has ${expected.size} bytes, its partition ${partition.byteCount}`,
-        );
-      }
-    }
+    const refusal = placeRefusal(imageSizesOf(release), placesOf(where));
+    if (refusal !== null) throw new AgentError('agent/image', refusal);
     const placeOf = async (name: string) => ({
       ...(await this.#partition(where, partNamed(name))),
       size: release.images[name]?.size ?? 0,
@@ -284,6 +279,12 @@ export class GptSlots implements Slots {
     if (running !== null) return running;
     throw new AgentError('agent/slots', 'this host runs from neither slot');
   }
+}
+
+/** Bytes of every partition of a slot. */
+function placesOf({ gpt, set }: Inactive): ImageSizes {
+  const sizeOf = ({ firstLba, lastLba }: GptEntry) => (lastLba - firstLba + 1) * gpt.sectorSize;
+  return Object.fromEntries(PART_NAMES.map((name) => [name, sizeOf(set[name])] as const));
 }
 
 function bothCleared(): SlotPair {

@@ -155,8 +155,17 @@ state_of() {
     room=$((room + $(stat -c %s "$boot/tidegate/$1/boot.efi")))
   fi
   [ "$room" -gt 0 ] || room=0
+  places="\"boot\":$room"
   for device in "$devices"/*-"$1"; do
-    [ -e "$device" ] && room=$((room + $(size_of_device "$device")))
+    [ -e "$device" ] || continue
+    name=${device##*/}
+    name=${name%-"$1"}
+    case $name in
+    boot | [!a-z]* | *[!a-z0-9_]* | ?????????????????????????????????*) continue ;;
+    esac
+    size=$(size_of_device "$device")
+    room=$((room + size))
+    places="$places,\"$name\":$size"
   done
   seal=
   if [ -f "$boot/tidegate/$1/seal" ]; then seal=$(base64 -w 0 "$boot/tidegate/$1/seal"); fi
@@ -167,8 +176,8 @@ state_of() {
   */tidegate-$1.conf | */tidegate-$1.conf.off) good=true ;;
   *) ! is_bad "$entry_of_slot" || failed=true ;;
   esac
-  printf '"%s":{"seal":%s,"images":{%s},"room":%s,"good":%s,"failed":%s}' \
-    "$1" "$(quoted_or_null "$seal")" "${images#,}" "$room" "$good" "$failed"
+  printf '"%s":{"seal":%s,"images":{%s},"room":%s,"places":{%s},"good":%s,"failed":%s}' \
+    "$1" "$(quoted_or_null "$seal")" "${images#,}" "$room" "$places" "$good" "$failed"
 }
 
 state() {

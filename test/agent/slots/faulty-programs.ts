@@ -67,6 +67,12 @@ export const FAULTS: readonly Fault[] = [
     check: 'keeps-images',
   },
   {
+    fault: 'has places for other images than it takes',
+    line: 'places="\\"boot\\":$room"',
+    instead: 'places="\\"kernel\\":$room"',
+    check: 'keeps-images',
+  },
+  {
     fault: 'always reads from the beginning',
     line: 'skip="$offset" count="$length"',
     instead: 'skip=0 count="$length"',
