@@ -6,12 +6,11 @@ import { readBytes, runOperation } from './command-program.ts';
 import type { SlotsProgram } from './command-program.ts';
 import { doneResult, MOST_SEAL_BYTES, stateResult } from './command-protocol.ts';
 import type { ProgramSlot, ProgramState, SlotName } from './command-protocol.ts';
-import { readAhead } from './read-ahead.ts';
 import { parseDocument, parseOrNull } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
 import { placeRefusal, roomRefusal } from './space.ts';
 import type { ImageSizes } from './space.ts';
-import { verifyRelease } from './verify-release.ts';
+import { verifyRelease, wholeOf } from './verify-release.ts';
 
 /** What the program says, and which slot is going to be written or booted. */
 type View = ProgramState & { readonly side: SlotName };
@@ -167,21 +166,10 @@ export class CommandSlots implements Slots {
     );
   }
 
-  async #verify(slot: SlotName, { images, verity }: Release): Promise<void> {
-    const readers = new Map(
-      Object.entries(images).map(([name, { size }]) => [
-        name,
-        readAhead(size, (offset, length) => this.#read(slot, name, { offset, length })),
-      ]),
-    );
-    await verifyRelease(
-      { images, verity },
-      {
-        read: (name) => this.#read(slot, name, { offset: 0, length: images[name]?.size ?? 0 }),
-        readAt: async (name, offset, length) =>
-          (await readers.get(name)?.(offset, length)) ?? new Uint8Array(0),
-      },
-    );
+  async #verify(slot: SlotName, release: Release): Promise<void> {
+    await verifyRelease(release, {
+      read: (name, part = wholeOf(release, name)) => this.#read(slot, name, part),
+    });
   }
 
   async *#read(

@@ -6,7 +6,7 @@ import type { Release } from '../../core/release.ts';
 import { isImageName } from '../../core/tuf/names.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
-import { openImageFile, readImageFile, readImagePart } from './image-file.ts';
+import { openImageFile, readImageFile } from './image-file.ts';
 import { readPastCache } from './read-past-cache.ts';
 import { parseDocument, readSeal, SEAL, sizeOfFile, writeSeal } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
@@ -141,8 +141,9 @@ class DirectorySlots implements Slots {
       throw new AgentError('agent/image', `image ${name} of ${release.version} is not there`);
     }
     await verifyRelease(release, {
-      read: (name) => readPastCache({ path: join(inactive, name) }),
-      readAt: (name, offset, length) => readImagePart(join(inactive, name), offset, length),
+      // Whole to its end, so that an image that is too long is found out.
+      read: (name, { offset, length } = { offset: 0, length: Infinity }) =>
+        readPastCache({ path: join(inactive, name), from: offset, length }),
     });
   }
 

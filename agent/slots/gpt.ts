@@ -16,7 +16,7 @@ import type { Side, SlotPair } from '../../core/gpt/slot-bits.ts';
 import { AgentError } from '../errors.ts';
 import { changeBits, refusing, viewSlots } from './gpt-bits.ts';
 import type { GptPlace, GptView } from './gpt-bits.ts';
-import { findPartition, openPartition, readPartition, readPartitionPart } from './gpt-partition.ts';
+import { findPartition, openPartition, readPartition } from './gpt-partition.ts';
 import type { Partition } from './gpt-partition.ts';
 import { NO_RECORD, sealedBy, SlotRecords } from './gpt-record.ts';
 import { parseDocument } from './seal.ts';
@@ -24,7 +24,7 @@ import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
 import { imageSizesOf, placeRefusal } from './space.ts';
 import type { ImageSizes } from './space.ts';
 import { readPastCache } from './read-past-cache.ts';
-import { verifyRelease } from './verify-release.ts';
+import { verifyRelease, wholeOf } from './verify-release.ts';
 
 export type GptOptions = GptPlace & {
   /** How often the boot loader tries a new slot. */
@@ -234,18 +234,11 @@ export class GptSlots implements Slots {
   async #verify(where: Inactive, release: Release): Promise<void> {
     const refusal = placeRefusal(imageSizesOf(release), placesOf(where));
     if (refusal !== null) throw new AgentError('agent/image', refusal);
-    const placeOf = async (name: string) => ({
-      ...(await this.#partition(where, partNamed(name))),
-      size: release.images[name]?.size ?? 0,
-    });
+    const find = (name: string) => this.#partition(where, partNamed(name));
     await verifyRelease(release, {
-      async *read(name) {
-        const { path, at, size } = await placeOf(name);
-        yield* readPastCache({ path, from: at, length: size });
-      },
-      async readAt(name, offset, length) {
-        const { size, ...partition } = await placeOf(name);
-        return readPartitionPart(partition, offset, Math.min(length, size - offset));
+      async *read(name, { offset, length } = wholeOf(release, name)) {
+        const { path, at } = await find(name);
+        yield* readPastCache({ path, from: at + offset, length });
       },
     });
   }
