@@ -45,6 +45,8 @@ type NewRelease = {
   readonly variant?: string;
   readonly rollbackTo?: readonly string[];
   readonly minimumFrom?: string | null;
+  /** Image `root`, and how it is stored, where it is not what releases of this world have. */
+  readonly root?: { readonly raw: Buffer; readonly format: ImageFormat; readonly stored: Buffer };
 };
 
 /** How long a verb of these tests lies before `now`: everything that is started is open. */
@@ -145,11 +147,15 @@ export class HostWorld implements AsyncDisposable {
     const { variant = PLATFORM.variant, rollbackTo = [], minimumFrom = null } = change;
     const platform = { variant, arch: PLATFORM.arch };
     const raw = {
-      root: Buffer.from(`root of ${variant} ${version} `.repeat(4000)),
+      root: change.root?.raw ?? Buffer.from(`root of ${variant} ${version} `.repeat(4000)),
       hash: Buffer.from(`hash of ${variant} ${version}`),
     };
+    const { format, stored } = change.root ?? {
+      format: 'zstd' as const,
+      stored: zstdCompressSync(raw.root),
+    };
     const files = [
-      await this.#upload({ ...platform, version, image: 'root', format: 'zstd' }, raw.root),
+      await this.#upload({ ...platform, version, image: 'root', format }, raw.root, stored),
       await this.#upload({ ...platform, version, image: 'hash', format: 'raw' }, raw.hash),
     ];
     const document = formatRelease({
@@ -180,8 +186,8 @@ export class HostWorld implements AsyncDisposable {
   async #upload(
     what: { variant: string; arch: string; version: string; image: string; format: ImageFormat },
     raw: Buffer,
+    stored = raw,
   ) {
-    const stored = what.format === 'raw' ? raw : zstdCompressSync(raw);
     const name = imageTarget(what);
     const sha256 = sha256Of(stored);
     const open = async function* () {
