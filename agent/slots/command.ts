@@ -44,6 +44,12 @@ export class CommandSlots implements Slots {
     };
   }
 
+  /** False while nobody knows what the running slot holds: then `read` throws. */
+  async isRunningKnown(): Promise<boolean> {
+    const { running, slots } = await this.#view();
+    return running === null || sealedBy(slots[running]) !== null;
+  }
+
   async roomForImages(): Promise<number> {
     const { side, slots } = await this.#view();
     return slots[side].room;

@@ -70,6 +70,12 @@ export class GptSlots implements Slots {
     };
   }
 
+  /** False while nobody knows what the running slot holds: then `read` throws. */
+  async isRunningKnown(): Promise<boolean> {
+    const { running, sets } = await viewSlots(this.#options);
+    return running === null || (await this.#sealed(sets[running])) !== null;
+  }
+
   async status(): Promise<GptStatus> {
     const view = await viewSlots(this.#options);
     const versionOf = async (side: Side) =>
