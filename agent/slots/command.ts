@@ -33,7 +33,9 @@ export class CommandSlots implements Slots {
     const active = running === null ? null : sealedBy(slots[running]);
     if (running !== null && active === null) {
       throw new AgentError('agent/slots', `it is not known what release slot ${running} holds`, {
-        hints: ['tell it with `tidegate agent slots adopt --version VERSION`'],
+        hints: [
+          'the next cycle finds out; `tidegate agent slots adopt --version VERSION` tells it',
+        ],
       });
     }
     return {

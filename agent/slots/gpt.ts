@@ -59,7 +59,9 @@ export class GptSlots implements Slots {
     const active = running === null ? null : await this.#sealed(sets[running]);
     if (running !== null && active === null) {
       throw new AgentError('agent/slots', `it is not known what release slot ${running} holds`, {
-        hints: ['tell it with `tidegate agent slots adopt --version VERSION`'],
+        hints: [
+          'the next cycle finds out; `tidegate agent slots adopt --version VERSION` tells it',
+        ],
       });
     }
     return {
