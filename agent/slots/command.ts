@@ -6,7 +6,7 @@ import { readBytes, runOperation } from './command-program.ts';
 import type { SlotsProgram } from './command-program.ts';
 import { doneResult, MOST_SEAL_BYTES, stateResult } from './command-protocol.ts';
 import type { ProgramSlot, ProgramState, SlotName } from './command-protocol.ts';
-import { parseDocument, parseOrNull } from './seal.ts';
+import { parseDocument, parseOrNull, unknownRelease } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
 import { placeRefusal, roomRefusal } from './space.ts';
 import type { ImageSizes } from './space.ts';
@@ -31,13 +31,7 @@ export class CommandSlots implements Slots {
   async read(): Promise<SlotsState> {
     const { running, next, side, slots } = await this.#view();
     const active = running === null ? null : sealedBy(slots[running]);
-    if (running !== null && active === null) {
-      throw new AgentError('agent/slots', `it is not known what release slot ${running} holds`, {
-        hints: [
-          'the next cycle finds out; `tidegate agent slots adopt --version VERSION` tells it',
-        ],
-      });
-    }
+    if (running !== null && active === null) throw unknownRelease(running);
     return {
       active,
       inactive: sealedBy(slots[side]),

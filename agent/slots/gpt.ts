@@ -19,7 +19,7 @@ import type { GptPlace, GptView } from './gpt-bits.ts';
 import { findPartition, openPartition, readPartition } from './gpt-partition.ts';
 import type { Partition } from './gpt-partition.ts';
 import { NO_RECORD, sealedBy, SlotRecords } from './gpt-record.ts';
-import { parseDocument } from './seal.ts';
+import { parseDocument, unknownRelease } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
 import { imageSizesOf, placeRefusal } from './space.ts';
 import type { ImageSizes } from './space.ts';
@@ -57,13 +57,7 @@ export class GptSlots implements Slots {
   async read(): Promise<SlotsState> {
     const { running, sets, pair, side, set } = await this.#inactive();
     const active = running === null ? null : await this.#sealed(sets[running]);
-    if (running !== null && active === null) {
-      throw new AgentError('agent/slots', `it is not known what release slot ${running} holds`, {
-        hints: [
-          'the next cycle finds out; `tidegate agent slots adopt --version VERSION` tells it',
-        ],
-      });
-    }
+    if (running !== null && active === null) throw unknownRelease(running);
     return {
       active,
       inactive: await this.#sealed(set),
