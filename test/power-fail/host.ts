@@ -83,7 +83,9 @@ export class PowerFailHost implements AsyncDisposable {
   }
 
   async publish(version: string, rollbackTo: readonly string[] = []): Promise<void> {
-    this.images.set(version, await this.world.publish(version, { rollbackTo }));
+    // Where the example for systemd-boot has a file for it.
+    const hasBoot = this.kind.slots === 'command';
+    this.images.set(version, await this.world.publish(version, { rollbackTo, hasBoot }));
   }
 
   async setSick(isSick: boolean): Promise<void> {

@@ -16,7 +16,7 @@ export type Mutant = {
   readonly leavesOut: (sync: Sync, place: Place) => boolean;
 };
 
-const IMAGE_FILE = /\/(?:root|hash)(?:-[ab])?$/;
+const IMAGE_FILE = /\/(?:root|hash|boot\.efi)(?:-[ab])?$/;
 const DISK = 'disk.img';
 
 const isTemporary = ({ path }: Sync) => path.endsWith('.tmp');

@@ -41,7 +41,7 @@ export type Verdict = {
   readonly damaged: readonly string[];
 };
 
-const IMAGE_FILE = /^(?:slots\/[ab]\/[^.]+|devices\/.+)$/;
+const IMAGE_FILE = /^(?:slots\/[ab]\/[^.]+|devices\/.+|esp\/tidegate\/[ab]\/boot\.efi)$/;
 
 /**
  * Says what a host would do with files as they are. The agent's own code opens them, from a folder of its own; that is done
@@ -197,10 +197,13 @@ async function lookAtEntries(folder: string): Promise<Boots> {
       const listed = await readIfThere(join(kept, `${name}.size`));
       if (listed?.toString() !== `${size}\n`) return null;
     }
-    const places = PART_NAMES.map(
-      (name) => [name, { path: `devices/${name}-${entry.slot}`, at: 0 }] as const,
-    );
-    return { version: release.version, places: Object.fromEntries(places) };
+    const place = (path: string) => ({ path, at: 0 });
+    const places = {
+      boot: place(`esp/tidegate/${entry.slot}/boot.efi`),
+      root: place(`devices/root-${entry.slot}`),
+      hash: place(`devices/hash-${entry.slot}`),
+    };
+    return { version: release.version, places };
   };
   const [first] = bootOrder(entries);
   const booted = await find(first);

@@ -45,6 +45,8 @@ type NewRelease = {
   readonly variant?: string;
   readonly rollbackTo?: readonly string[];
   readonly minimumFrom?: string | null;
+  /** Whether it has an image `boot` too. */
+  readonly hasBoot?: boolean;
   /** Image `root`, and how it is stored, where it is not what releases of this world have. */
   readonly root?: { readonly raw: Buffer; readonly format: ImageFormat; readonly stored: Buffer };
 };
@@ -142,7 +144,7 @@ export class HostWorld implements AsyncDisposable {
     });
   }
 
-  /** Publishes a release of two images, one of them compressed, and returns its images raw. */
+  /** Publishes a release of two images or three, one of them compressed, and returns its images raw. */
   async publish(version: string, change: NewRelease = {}): Promise<Record<string, Buffer>> {
     const { variant = PLATFORM.variant, rollbackTo = [], minimumFrom = null } = change;
     const platform = { variant, arch: PLATFORM.arch };
@@ -158,6 +160,10 @@ export class HostWorld implements AsyncDisposable {
       await this.#upload({ ...platform, version, image: 'root', format }, raw.root, stored),
       await this.#upload({ ...platform, version, image: 'hash', format: 'raw' }, raw.hash),
     ];
+    const boot = Buffer.from(`boot of ${variant} ${version} `.repeat(30));
+    if (change.hasBoot === true) {
+      files.push(await this.#upload({ ...platform, version, image: 'boot', format: 'raw' }, boot));
+    }
     const document = formatRelease({
       ...platform,
       ...{ schema: 'tidegate.release/1', version, rollbackTo, minimumFrom },
@@ -180,7 +186,7 @@ export class HostWorld implements AsyncDisposable {
         ]),
       }),
     });
-    return raw;
+    return change.hasBoot === true ? { ...raw, boot } : raw;
   }
 
   async #upload(
