@@ -1,26 +1,43 @@
 import type { AgentContext } from './context.ts';
 import type { Conduct } from './attempt.ts';
-import { AgentError } from './errors.ts';
+import { AgentError, StatusError } from './errors.ts';
 import { fetchRelease, fillInactiveSlot } from './install.ts';
 import { requirePermission } from './permission.ts';
 import { runningRelease } from './running-release.ts';
 import type { SealedSlot, Slots } from './slots/slots.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
 
-/** Releases come from the repository, on the terms that are published today. */
+/**
+ * Releases come from the repository, on the terms that are published today. Whatever keeps this host from a file, without a
+ * word about what the file holds, is `agent/unreachable`: the release is not to blame.
+ */
 export function fromRepository(
   context: AgentContext,
   active: SealedSlot,
   open: () => Promise<VerifiedRepository>,
 ): Conduct['verify'] {
   return async ({ to: version, direction }) => {
-    const repository = await open();
-    const fetched = await fetchRelease(repository, { ...context.config.host, version });
+    const { repository, fetched } = await overNetwork(async () => {
+      const opened = await open();
+      const found = await fetchRelease(opened, { ...context.config.host, version });
+      return { repository: opened, fetched: found };
+    });
     const running =
-      direction === 'rollback' ? await runningRelease(repository, active.release) : active.release;
+      direction === 'rollback'
+        ? await overNetwork(() => runningRelease(repository, active.release))
+        : active.release;
     requirePermission(running, fetched.release, direction);
-    return () => fillInactiveSlot(context, repository, fetched);
+    return () => overNetwork(() => fillInactiveSlot(context, repository, fetched));
   };
+}
+
+async function overNetwork<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof StatusError)) throw cause;
+    throw new AgentError('agent/unreachable', cause.message, { cause });
+  }
 }
 
 /** What the inactive slot holds, on the terms that the slots were sealed with: no network is needed to go back by hand. */

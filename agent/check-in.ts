@@ -2,7 +2,7 @@ import { checkInAnswerSchema } from '../core/check-in.ts';
 import type { CheckIn, CheckInAnswer } from '../core/check-in.ts';
 import { retryAfterMs } from './backoff.ts';
 import { AgentError, ServerBusyError } from './errors.ts';
-import { readBody, send } from './http.ts';
+import { readBody, readErrorPage, send } from './http.ts';
 import type { HttpRequest } from './http.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -22,7 +22,6 @@ export async function checkIn(
     body: JSON.stringify(request),
     ...{ signal, network },
   });
-  const text = (await readBody(response, url, MAX_ANSWER_BYTES)).toString('utf8');
   const { status, headers } = response;
   const { failed, ...plain } = request;
   // A server of before takes no check-in with a member that it does not know.
@@ -30,11 +29,12 @@ export async function checkIn(
     return checkIn(serverUrl, plain, { now, signal, network });
   }
   if (status !== 200) {
-    const message = `${url} answered ${status}: ${text.slice(0, 300)}`;
+    const message = `${url} answered ${status}: ${await readErrorPage(response)}`;
     if (status < 500 && status !== 429) throw new AgentError('agent/answer', message);
     const seconds = Math.ceil(retryAfterMs(headers['retry-after'], now()) / 1000);
     throw new ServerBusyError(message, seconds === 0 ? null : Math.min(LONGEST_SECONDS, seconds));
   }
+  const text = (await readBody(response, url, MAX_ANSWER_BYTES)).toString('utf8');
   const answer = checkInAnswerSchema.safeParse(readJson(text));
   if (answer.success) return answer.data;
   throw new AgentError('agent/answer', `${url} answered with something else than a decision`);

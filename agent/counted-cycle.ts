@@ -1,4 +1,5 @@
 import { ExpectedError } from '../core/errors.ts';
+import { adoptWhatRuns } from './adopt.ts';
 import type { AgentContext } from './context.ts';
 import { countCycle } from './counters.ts';
 import type { Ended } from './counters.ts';
@@ -10,10 +11,14 @@ import { metricsText } from './metrics.ts';
 /** Anybody may read it: the collector is another user. */
 const READABLE = 0o644;
 
-/** One cycle, and the host's figures after it, also where it fails. Throws as `runCycle` does. */
+/**
+ * One cycle of a host that knows what it runs, or learns it again, and the host's figures after it, also where it fails. Throws
+ * as `runCycle` and `adoptWhatRuns` do.
+ */
 export async function runCountedCycle(context: AgentContext): Promise<CycleResult> {
   let ended: Ended = { result: 'failed', bytesFetched: 0 };
   try {
+    await adoptWhatRuns(context);
     const result = await runCycle(context);
     ended = result;
     return result;

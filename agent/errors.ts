@@ -51,6 +51,12 @@ export class AgentError extends ExpectedError<AgentErrorCode> {
   }
 }
 
+/**
+ * Somebody on the way answered with a status instead of the file: a portal, a proxy, a storage that lost it or wants other
+ * credentials. It says nothing about what the file holds.
+ */
+export class StatusError extends AgentError {}
+
 /** The server is there, but takes no check-ins now. */
 export class ServerBusyError extends AgentError {
   /** How long it asks to be left alone; null if it does not say. */

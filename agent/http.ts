@@ -2,7 +2,7 @@ import { request as requestHttp } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
-import { AgentError } from './errors.ts';
+import { AgentError, StatusError } from './errors.ts';
 import { readFileUrl } from './file-url.ts';
 import type { Network } from './network/network.ts';
 
@@ -30,6 +30,8 @@ export type HttpResponse = {
 const STALL_MS = 30_000;
 /** Fewer bytes than this in `stallMs` of waiting count as silence, or a drip of single bytes could go on for months. */
 const DRIP_BYTES = 1024;
+const MAX_PAGE_BYTES = 64 * 1024;
+const PAGE_CHARACTERS = 300;
 const REDIRECTS = 5;
 const PROXY_REFUSED = 407;
 const REDIRECT_STATUS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -69,6 +71,28 @@ export async function readBody(
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/**
+ * The begin of what came with a status that says it all. It is read so that the connection can serve again, and cut off where
+ * it is longer than any page of an error.
+ */
+export async function readErrorPage(response: HttpResponse): Promise<string> {
+  const chunks = [];
+  let length = 0;
+  try {
+    for await (const chunk of response.body) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MAX_PAGE_BYTES) break;
+    }
+  } catch (error) {
+    // The status came, and counts whatever became of the rest.
+    if (!(error instanceof AgentError) || error.code !== 'agent/unreachable') throw error;
+  } finally {
+    response.close();
+  }
+  return Buffer.concat(chunks).toString('utf8').slice(0, PAGE_CHARACTERS);
 }
 
 function redirectedTo(from: URL, location: string): URL {
@@ -184,8 +208,8 @@ function unreachable(url: URL, cause: unknown, signal: AbortSignal | undefined):
   });
 }
 
-function refusedByProxy(url: URL, cause?: unknown): AgentError {
-  return new AgentError(
+function refusedByProxy(url: URL, cause?: unknown): StatusError {
+  return new StatusError(
     'agent/answer',
     `the proxy to ${url.host} wants other credentials (${PROXY_REFUSED})`,
     { cause },

@@ -6,7 +6,9 @@ import type { Platform } from '../core/tuf/names.ts';
 import type { AgentContext } from './context.ts';
 import { downloadImage } from './download.ts';
 import { AgentError } from './errors.ts';
+import type { AgentErrorCode } from './errors.ts';
 import type { Slots } from './slots/slots.ts';
+import { imageSizesOf } from './slots/space.ts';
 import type { VerifiedRepository } from './tuf/client.ts';
 import type { OnPlaceFailed } from './tuf/places.ts';
 
@@ -70,6 +72,12 @@ async function findImages(repository: VerifiedRepository, release: Release) {
   return files;
 }
 
+/** What is wrong with a sealed slot may be gone when it is written anew: wrong bytes, and sectors that cannot be read. */
+const CURED_BY_WRITING: ReadonlySet<AgentErrorCode> = new Set<AgentErrorCode>([
+  'agent/image',
+  'agent/disk',
+]);
+
 async function isFilled(
   { slots, onEvent }: Pick<AgentContext, 'slots' | 'onEvent'>,
   release: Release,
@@ -81,7 +89,7 @@ async function isFilled(
     await slots.verifyInactive();
     return true;
   } catch (error) {
-    if (!(error instanceof AgentError) || error.code !== 'agent/image') throw error;
+    if (!(error instanceof AgentError) || !CURED_BY_WRITING.has(error.code)) throw error;
     onEvent('slot-damaged', { message: error.message });
     return false;
   }
@@ -94,11 +102,8 @@ export function imageBytesOf({ images }: Pick<Release, 'images'>): number {
 
 /** Why the slots cannot take the release; null if they can. */
 export async function spaceRefusal(slots: Slots, release: Release): Promise<string | null> {
-  const needed = imageBytesOf(release);
-  const room = await slots.roomForImages();
-  return room >= needed
-    ? null
-    : `release ${release.version} needs ${needed} bytes, ${room} are free`;
+  const refusal = await slots.spaceRefusal(imageSizesOf(release));
+  return refusal === null ? null : `release ${release.version} does not fit: ${refusal}`;
 }
 
 async function requireRoom(slots: Slots, release: Release): Promise<void> {

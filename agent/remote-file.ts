@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { backoffMs, retryAfterMs, WAITING } from './backoff.ts';
 import type { Waiting } from './backoff.ts';
-import { AgentError } from './errors.ts';
+import { AgentError, StatusError } from './errors.ts';
 import { send } from './http.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 import { failureOfAll, isFaultOfPlace } from './tuf/places.ts';
@@ -187,7 +187,7 @@ export class RemoteFileReader {
       throw this.#unreachable(`answered ${status}`);
     } else {
       const code = ABSENT_STATUS.has(status) ? 'agent/not-there' : 'agent/answer';
-      throw new AgentError(code, `${this.#url} answered ${status}`);
+      throw new StatusError(code, `${this.#url} answered ${status}`);
     }
   }
 

@@ -4,11 +4,14 @@ import type { Verb } from '../legal-verbs.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { runVerb } from '../verbs.ts';
 import type { VerbResult } from '../verbs.ts';
-import { configOption, openNetworkContext } from './context.ts';
+import { configOption, openContext, openNetworkContext } from './context.ts';
 import type { AgentOptions } from './context.ts';
 
 /** Somebody may be looking at the status at this very moment. */
 const PATIENCE_MS = 2000;
+
+/** What is wrong with the files of the network keeps nobody from a step that needs none: above all from a way back. */
+const NEEDS_NETWORK: ReadonlySet<Verb> = new Set<Verb>(['check', 'prepare', 'apply']);
 
 type Options = AgentOptions & { readonly retry?: boolean };
 
@@ -35,7 +38,8 @@ export function agentVerbCommand(io: Io, verb: Verb): Command {
 }
 
 async function run(io: Io, verb: Verb, options: Options): Promise<void> {
-  const context = await openNetworkContext(io, options);
+  const open = NEEDS_NETWORK.has(verb) ? openNetworkContext : openContext;
+  const context = await open(io, options);
   const { stateFolder } = context.config;
   const insists = options.retry === true;
   const result = await asOnlyAgent(

@@ -3,7 +3,7 @@ import { currentRollouts } from '../../core/rollout.ts';
 import { compareVersions } from '../../core/version.ts';
 import type { AgentContext } from '../context.ts';
 import { send } from '../http.ts';
-import { fetchRelease, imageBytesOf } from '../install.ts';
+import { fetchRelease, imageBytesOf, spaceRefusal } from '../install.ts';
 import { decisionFor } from '../permission.ts';
 import { readPlan } from '../read-plan.ts';
 import type { SlotsState } from '../slots/slots.ts';
@@ -69,13 +69,14 @@ export async function checkSpace(
   if (inactive?.release.version === version) {
     return [good('space', `release ${version} is in the inactive slot already`)];
   }
-  const needed = imageBytesOf(release);
+  const refusal = await spaceRefusal(slots, release);
+  if (refusal !== null) return [bad('space', refusal, 'make room where the slots are')];
   const room = await slots.roomForImages();
-  const message = `release ${version} needs ${needed} bytes, there is room for ${room}`;
   return [
-    room >= needed
-      ? good('space', message)
-      : bad('space', message, 'make room where the slots are'),
+    good(
+      'space',
+      `release ${version} needs ${imageBytesOf(release)} bytes, there is room for ${room}`,
+    ),
   ];
 }
 

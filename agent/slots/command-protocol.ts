@@ -38,6 +38,8 @@ const slotState = z.strictObject({
   images: z.record(z.string().refine(isImageName), byteCount),
   /** Bytes that all images of the slot may take together. */
   room: byteCount,
+  /** Bytes that each image may take for itself, where it has a place of its own; no other image has a place then. */
+  places: z.record(z.string().refine(isImageName), byteCount).optional(),
   good: z.boolean(),
   failed: z.boolean(),
 });

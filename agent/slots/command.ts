@@ -6,10 +6,11 @@ import { readBytes, runOperation } from './command-program.ts';
 import type { SlotsProgram } from './command-program.ts';
 import { doneResult, MOST_SEAL_BYTES, stateResult } from './command-protocol.ts';
 import type { ProgramSlot, ProgramState, SlotName } from './command-protocol.ts';
-import { readAhead } from './read-ahead.ts';
-import { parseDocument, parseOrNull } from './seal.ts';
+import { parseDocument, parseOrNull, unknownRelease } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
-import { verifyRelease } from './verify-release.ts';
+import { placeRefusal, roomRefusal } from './space.ts';
+import type { ImageSizes } from './space.ts';
+import { verifyRelease, wholeOf } from './verify-release.ts';
 
 /** What the program says, and which slot is going to be written or booted. */
 type View = ProgramState & { readonly side: SlotName };
@@ -30,11 +31,7 @@ export class CommandSlots implements Slots {
   async read(): Promise<SlotsState> {
     const { running, next, side, slots } = await this.#view();
     const active = running === null ? null : sealedBy(slots[running]);
-    if (running !== null && active === null) {
-      throw new AgentError('agent/slots', `it is not known what release slot ${running} holds`, {
-        hints: ['tell it with `tidegate agent slots adopt --version VERSION`'],
-      });
-    }
+    if (running !== null && active === null) throw unknownRelease(running);
     return {
       active,
       inactive: sealedBy(slots[side]),
@@ -44,9 +41,21 @@ export class CommandSlots implements Slots {
     };
   }
 
+  /** False while nobody knows what the running slot holds: then `read` throws. */
+  async isRunningKnown(): Promise<boolean> {
+    const { running, slots } = await this.#view();
+    return running === null || sealedBy(slots[running]) !== null;
+  }
+
   async roomForImages(): Promise<number> {
     const { side, slots } = await this.#view();
     return slots[side].room;
+  }
+
+  async spaceRefusal(sizes: ImageSizes): Promise<string | null> {
+    const { side, slots } = await this.#view();
+    const { room, places } = slots[side];
+    return (places === undefined ? null : placeRefusal(sizes, places)) ?? roomRefusal(sizes, room);
   }
 
   async clearInactive(): Promise<void> {
@@ -160,21 +169,10 @@ export class CommandSlots implements Slots {
     );
   }
 
-  async #verify(slot: SlotName, { images, verity }: Release): Promise<void> {
-    const readers = new Map(
-      Object.entries(images).map(([name, { size }]) => [
-        name,
-        readAhead(size, (offset, length) => this.#read(slot, name, { offset, length })),
-      ]),
-    );
-    await verifyRelease(
-      { images, verity },
-      {
-        read: (name) => this.#read(slot, name, { offset: 0, length: images[name]?.size ?? 0 }),
-        readAt: async (name, offset, length) =>
-          (await readers.get(name)?.(offset, length)) ?? new Uint8Array(0),
-      },
-    );
+  async #verify(slot: SlotName, release: Release): Promise<void> {
+    await verifyRelease(release, {
+      read: (name, part = wholeOf(release, name)) => this.#read(slot, name, part),
+    });
   }
 
   async *#read(

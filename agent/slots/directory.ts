@@ -6,10 +6,12 @@ import type { Release } from '../../core/release.ts';
 import { isImageName } from '../../core/tuf/names.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
-import { openImageFile, readImageFile, readImagePart } from './image-file.ts';
+import { openImageFile, readImageFile } from './image-file.ts';
 import { readPastCache } from './read-past-cache.ts';
 import { parseDocument, readSeal, SEAL, sizeOfFile, writeSeal } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
+import { roomRefusal } from './space.ts';
+import type { ImageSizes } from './space.ts';
 import { verifyRelease } from './verify-release.ts';
 
 const NAMES = ['a', 'b'] as const;
@@ -52,6 +54,10 @@ class DirectorySlots implements Slots {
     const sizes = (await this.#filesOf(inactive)).map((file) => sizeOfFile(join(inactive, file)));
     const used = (await Promise.all(sizes)).reduce<number>((sum, size) => sum + (size ?? 0), 0);
     return (await this.#freeBytes()) + used;
+  }
+
+  async spaceRefusal(sizes: ImageSizes): Promise<string | null> {
+    return roomRefusal(sizes, await this.roomForImages());
   }
 
   async clearInactive(): Promise<void> {
@@ -135,8 +141,9 @@ class DirectorySlots implements Slots {
       throw new AgentError('agent/image', `image ${name} of ${release.version} is not there`);
     }
     await verifyRelease(release, {
-      read: (name) => readPastCache({ path: join(inactive, name) }),
-      readAt: (name, offset, length) => readImagePart(join(inactive, name), offset, length),
+      // Whole to its end, so that an image that is too long is found out.
+      read: (name, { offset, length } = { offset: 0, length: Infinity }) =>
+        readPastCache({ path: join(inactive, name), from: offset, length }),
     });
   }
 

@@ -5,13 +5,15 @@ import type { SectorSize } from '../../core/gpt/header.ts';
 import { onDisk } from '../durable.ts';
 import { AgentError } from '../errors.ts';
 import type { Disk, DiskMode } from './disk.ts';
+import { readPastCache } from './read-past-cache.ts';
 
 const SYSFS_UNIT = 512;
 
 export async function openDisk(path: string, mode: DiskMode): Promise<Disk> {
   return onDisk(`opening ${path}`, async () => {
     const shape = await shapeOf(path);
-    return new FileDisk(path, shape, await open(path, mode === 'read' ? 'r' : 'r+'));
+    const handle = await open(path, mode === 'write' ? 'r+' : 'r');
+    return new FileDisk(path, { ...shape, isPastCache: mode === 'read-back' }, handle);
   });
 }
 
@@ -45,16 +47,23 @@ class FileDisk implements Disk {
   readonly path: string;
   readonly byteCount: number;
   readonly sectorSize: SectorSize | null;
+  readonly #isPastCache: boolean;
   readonly #handle: FileHandle;
 
-  constructor(path: string, { byteCount, sectorSize }: Shape, handle: FileHandle) {
+  constructor(
+    path: string,
+    { byteCount, sectorSize, isPastCache }: Shape & { readonly isPastCache: boolean },
+    handle: FileHandle,
+  ) {
     this.path = path;
     this.byteCount = byteCount;
     this.sectorSize = sectorSize;
+    this.#isPastCache = isPastCache;
     this.#handle = handle;
   }
 
-  read(at: number, byteCount: number): Promise<Uint8Array> {
+  async read(at: number, byteCount: number): Promise<Uint8Array> {
+    if (this.#isPastCache) return readWholePastCache(this.path, at, byteCount);
     return onDisk(`reading ${this.path}`, () => readWhole(this.#handle, this.path, at, byteCount));
   }
 
@@ -72,6 +81,21 @@ class FileDisk implements Disk {
   async [Symbol.asyncDispose](): Promise<void> {
     await onDisk(`closing ${this.path}`, () => this.#handle.close());
   }
+}
+
+async function readWholePastCache(
+  path: string,
+  at: number,
+  byteCount: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(byteCount);
+  let done = 0;
+  for await (const chunk of readPastCache({ path, from: at, length: byteCount })) {
+    bytes.set(chunk, done);
+    done += chunk.length;
+  }
+  if (done === byteCount) return bytes;
+  throw new AgentError('agent/disk', `${path} ends before byte ${at + byteCount}`);
 }
 
 /** Reads over short reads; throws `agent/disk` where the file ends before. */

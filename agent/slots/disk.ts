@@ -13,5 +13,6 @@ export interface Disk extends AsyncDisposable {
   sync(): Promise<void>;
 }
 
-export type DiskMode = 'read' | 'write';
+/** `read-back` reads past the page cache, so that what was written comes from the medium. */
+export type DiskMode = 'read' | 'read-back' | 'write';
 export type OpenDisk = (mode: DiskMode) => Promise<Disk>;

@@ -36,7 +36,7 @@ export async function readGpt(disk: Disk): Promise<Gpt> {
 
 /**
  * Changes attributes of partitions in one step that no power loss can tear: a damaged copy is repaired first, then the
- * backup is written and synced, then the primary. What was written is read again through a new handle and compared. Nothing
+ * backup is written and synced, then the primary. What was written is read again past the page cache and compared. Nothing
  * is written if nothing changes.
  */
 export async function changeGpt(
@@ -44,7 +44,7 @@ export async function changeGpt(
   edit: (gpt: Gpt) => AttributeChanges,
 ): Promise<Gpt> {
   const wanted = await writeChanges(open, edit);
-  await using disk = await open('read');
+  await using disk = await open('read-back');
   const found = await judge(disk);
   const isWritten =
     found.damaged === null &&

@@ -69,20 +69,6 @@ export async function* readPartition(
   }
 }
 
-/** Exactly `length` bytes of a partition from `offset` on. */
-export async function readPartitionPart(
-  { path, at }: Partition,
-  offset: number,
-  length: number,
-): Promise<Uint8Array> {
-  const handle = await onDisk(`opening ${path}`, () => open(path, 'r'));
-  try {
-    return await onDisk(`reading ${path}`, () => readWhole(handle, path, at + offset, length));
-  } finally {
-    await handle.close();
-  }
-}
-
 /** On a device O_EXCL means: only if nobody has mounted or mapped it. */
 async function flagsOf(path: string): Promise<number> {
   const isDevice = (await stat(path)).isBlockDevice();

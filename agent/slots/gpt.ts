@@ -1,4 +1,5 @@
 import type { Release } from '../../core/release.ts';
+import type { GptEntry } from '../../core/gpt/entries.ts';
 import { PART_NAMES } from '../../core/gpt/sets.ts';
 import type { PartName, PartitionSet } from '../../core/gpt/sets.ts';
 import {
@@ -15,13 +16,15 @@ import type { Side, SlotPair } from '../../core/gpt/slot-bits.ts';
 import { AgentError } from '../errors.ts';
 import { changeBits, refusing, viewSlots } from './gpt-bits.ts';
 import type { GptPlace, GptView } from './gpt-bits.ts';
-import { findPartition, openPartition, readPartition, readPartitionPart } from './gpt-partition.ts';
+import { findPartition, openPartition, readPartition } from './gpt-partition.ts';
 import type { Partition } from './gpt-partition.ts';
 import { NO_RECORD, sealedBy, SlotRecords } from './gpt-record.ts';
-import { parseDocument } from './seal.ts';
+import { parseDocument, unknownRelease } from './seal.ts';
 import type { ImageWriter, SealedSlot, Slots, SlotsState } from './slots.ts';
+import { imageSizesOf, placeRefusal } from './space.ts';
+import type { ImageSizes } from './space.ts';
 import { readPastCache } from './read-past-cache.ts';
-import { verifyRelease } from './verify-release.ts';
+import { verifyRelease, wholeOf } from './verify-release.ts';
 
 export type GptOptions = GptPlace & {
   /** How often the boot loader tries a new slot. */
@@ -54,11 +57,7 @@ export class GptSlots implements Slots {
   async read(): Promise<SlotsState> {
     const { running, sets, pair, side, set } = await this.#inactive();
     const active = running === null ? null : await this.#sealed(sets[running]);
-    if (running !== null && active === null) {
-      throw new AgentError('agent/slots', `it is not known what release slot ${running} holds`, {
-        hints: ['tell it with `tidegate agent slots adopt --version VERSION`'],
-      });
-    }
+    if (running !== null && active === null) throw unknownRelease(running);
     return {
       active,
       inactive: await this.#sealed(set),
@@ -66,6 +65,12 @@ export class GptSlots implements Slots {
       isTriedInVain: hasFailedToBoot(pair[side]),
       isOnTrial: running !== null && !pair[running].successful,
     };
+  }
+
+  /** False while nobody knows what the running slot holds: then `read` throws. */
+  async isRunningKnown(): Promise<boolean> {
+    const { running, sets } = await viewSlots(this.#options);
+    return running === null || (await this.#sealed(sets[running])) !== null;
   }
 
   async status(): Promise<GptStatus> {
@@ -76,11 +81,11 @@ export class GptSlots implements Slots {
   }
 
   async roomForImages(): Promise<number> {
-    const { gpt, set } = await this.#inactive();
-    return PART_NAMES.reduce(
-      (sum, name) => sum + (set[name].lastLba - set[name].firstLba + 1) * gpt.sectorSize,
-      0,
-    );
+    return Object.values(placesOf(await this.#inactive())).reduce((sum, size) => sum + size, 0);
+  }
+
+  async spaceRefusal(sizes: ImageSizes): Promise<string | null> {
+    return placeRefusal(sizes, placesOf(await this.#inactive()));
   }
 
   async clearInactive(): Promise<void> {
@@ -208,8 +213,7 @@ export class GptSlots implements Slots {
     const set = view.sets[side];
     const release = parseDocument(document);
     await this.#verify({ ...view, side, set }, release);
-    const sizes = Object.entries(release.images).map(([name, { size }]) => [name, size] as const);
-    await this.#records.write(set, { written: Object.fromEntries(sizes), document });
+    await this.#records.write(set, { written: imageSizesOf(release), document });
   }
 
   async #flip(pair: SlotPair, running: Side): Promise<void> {
@@ -231,27 +235,13 @@ export class GptSlots implements Slots {
   }
 
   async #verify(where: Inactive, release: Release): Promise<void> {
-    for (const [name, expected] of Object.entries(release.images)) {
-      const partition = await this.#partition(where, partNamed(name));
-      if (expected.size > partition.byteCount) {
-        throw new AgentError(
-          'agent/image',
-          `image ${name} has ${expected.size} bytes, its partition ${partition.byteCount}`,
-        );
-      }
-    }
-    const placeOf = async (name: string) => ({
-      ...(await this.#partition(where, partNamed(name))),
-      size: release.images[name]?.size ?? 0,
-    });
+    const refusal = placeRefusal(imageSizesOf(release), placesOf(where));
+    if (refusal !== null) throw new AgentError('agent/image', refusal);
+    const find = (name: string) => this.#partition(where, partNamed(name));
     await verifyRelease(release, {
-      async *read(name) {
-        const { path, at, size } = await placeOf(name);
-        yield* readPastCache({ path, from: at, length: size });
-      },
-      async readAt(name, offset, length) {
-        const { size, ...partition } = await placeOf(name);
-        return readPartitionPart(partition, offset, Math.min(length, size - offset));
+      async *read(name, { offset, length } = wholeOf(release, name)) {
+        const { path, at } = await find(name);
+        yield* readPastCache({ path, from: at + offset, length });
       },
     });
   }
@@ -283,6 +273,12 @@ export class GptSlots implements Slots {
     if (running !== null) return running;
     throw new AgentError('agent/slots', 'this host runs from neither slot');
   }
+}
+
+/** Bytes of every partition of a slot. */
+function placesOf({ gpt, set }: Inactive): ImageSizes {
+  const sizeOf = ({ firstLba, lastLba }: GptEntry) => (lastLba - firstLba + 1) * gpt.sectorSize;
+  return Object.fromEntries(PART_NAMES.map((name) => [name, sizeOf(set[name])] as const));
 }
 
 function bothCleared(): SlotPair {

@@ -30,16 +30,3 @@ export async function* readImageFile(path: string): AsyncGenerator<Uint8Array> {
     await handle.close();
   }
 }
-
-/** Some bytes of an image; fewer at its end. */
-export async function readImagePart(
-  path: string,
-  offset: number,
-  length: number,
-): Promise<Uint8Array> {
-  return onDisk(`reading ${path}`, async () => {
-    await using handle = await open(path, 'r');
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, offset);
-    return buffer.subarray(0, bytesRead);
-  });
-}

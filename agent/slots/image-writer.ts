@@ -17,9 +17,19 @@ export type ImagePlace = {
   readonly syncName?: () => Promise<void>;
 };
 
-/** Writes an image through an open handle, which it closes. */
+/** A whole number of blocks of any disk. */
+const RUN_BYTES = 1024 * 1024;
+
+/**
+ * Writes an image through an open handle, which it closes. It writes whole blocks, all but the last: of a block that is written
+ * in part the system first reads the rest, and that fails where writing all of it would have cured the disk.
+ */
 export class HandleWriter implements ImageWriter {
   readonly #place: ImagePlace;
+  readonly #run = Buffer.allocUnsafe(RUN_BYTES);
+  /** Bytes that wait in the run. */
+  #waiting = 0;
+  /** Bytes that were written before it. */
   #written = 0;
 
   constructor(place: ImagePlace) {
@@ -27,22 +37,37 @@ export class HandleWriter implements ImageWriter {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    const { path, at, size, handle } = this.#place;
-    if (this.#written + chunk.length > size) {
+    const { path, size } = this.#place;
+    if (this.#written + this.#waiting + chunk.length > size) {
       throw new AgentError('agent/image', `${path} takes ${size} bytes, got more`);
     }
-    await onDisk(`writing ${path}`, () => writeWhole(handle, at + this.#written, chunk));
-    this.#written += chunk.length;
+    for (let done = 0; done < chunk.length;) {
+      const part = chunk.subarray(done, done + RUN_BYTES - this.#waiting);
+      this.#run.set(part, this.#waiting);
+      this.#waiting += part.length;
+      done += part.length;
+      if (this.#waiting === RUN_BYTES) await this.#flush();
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const { path, at, handle } = this.#place;
+    const run = this.#run.subarray(0, this.#waiting);
+    await onDisk(`writing ${path}`, () => writeWhole(handle, at + this.#written, run));
+    this.#written += run.length;
+    this.#waiting = 0;
   }
 
   async restart(): Promise<void> {
     const { path, empty } = this.#place;
     if (empty !== undefined) await onDisk(`emptying ${path}`, empty);
     this.#written = 0;
+    this.#waiting = 0;
   }
 
   async finish(): Promise<void> {
     const { path, size, handle, syncName } = this.#place;
+    await this.#flush();
     if (this.#written !== size) {
       throw new AgentError('agent/image', `${path} must have ${size} bytes, got ${this.#written}`);
     }

@@ -31,5 +31,6 @@ export function readAhead(
 }
 
 async function collected(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  return Buffer.concat(await Array.fromAsync(source));
+  // A copy of each: whoever reads may use its memory again.
+  return Buffer.concat(await Array.fromAsync(source, (chunk) => Buffer.from(chunk)));
 }

@@ -33,15 +33,15 @@ export async function* readPastCache({
   let [buffer, other] = buffers;
   const end = from + length;
   let at = from;
-  let next = file.read(buffer, at);
+  let next: Promise<Buffer> | null = null;
   try {
     while (at < end) {
-      const bytes = (await next).subarray(0, end - at);
+      const bytes = (await (next ?? file.read(buffer, at, end - at))).subarray(0, end - at);
       if (bytes.length === 0) return;
       at += bytes.length;
       // The next read is under way while this chunk is hashed.
-      next = file.read(other, at);
-      next.catch(() => undefined);
+      next = at < end ? file.read(other, at, end - at) : null;
+      next?.catch(() => undefined);
       yield bytes;
       [buffer, other] = [other, buffer];
     }
@@ -68,12 +68,13 @@ class DirectFile {
     return new DirectFile(path, await onDisk(`opening ${path}`, () => openFile(path, from)));
   }
 
-  /** The bytes from `at` on, as many as there are and fit; none at the end. */
-  read(buffer: Buffer, at: number): Promise<Buffer> {
+  /** The bytes from `at` on, `wanted` or as many as there are and fit, or some more; none at the end. */
+  read(buffer: Buffer, at: number, wanted: number): Promise<Buffer> {
     return onDisk(`reading ${this.#path}`, async () => {
-      // What is before `at` is read once more, so that every read begins where a device lets it.
+      // What is before `at` is read once more, so that every read begins and ends where a device lets it.
       const start = at - (at % ALIGNMENT);
-      const bytesRead = await this.#readAt(buffer, start);
+      const blocks = Math.ceil((at - start + wanted) / ALIGNMENT);
+      const bytesRead = await this.#readAt(buffer.subarray(0, blocks * ALIGNMENT), start);
       return buffer.subarray(at - start, Math.max(at - start, bytesRead));
     });
   }

@@ -91,3 +91,10 @@ export function parseDocument(document: Uint8Array): Release {
     });
   }
 }
+
+/** The agent's failure where nobody knows what the running slot holds. */
+export function unknownRelease(slot: string): AgentError {
+  return new AgentError('agent/slots', `it is not known what release slot ${slot} holds`, {
+    hints: ['the next cycle finds out; `tidegate agent slots adopt --version VERSION` tells it'],
+  });
+}

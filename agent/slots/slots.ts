@@ -1,4 +1,5 @@
 import type { Release } from '../../core/release.ts';
+import type { ImageSizes } from './space.ts';
 
 /** A slot that was written whole and verified: it may be activated. */
 export type SealedSlot = {
@@ -47,6 +48,11 @@ export interface Slots {
   read(): Promise<SlotsState>;
   /** Bytes that images may take, counting those that `clearInactive` would free. */
   roomForImages(): Promise<number>;
+  /**
+   * Why images of these sizes do not fit into the inactive slot as `clearInactive` would leave it, each into its own place and
+   * all of them together; null if they do.
+   */
+  spaceRefusal(sizes: ImageSizes): Promise<string | null>;
   /** Takes the seal off the inactive slot, durably, and then empties it. */
   clearInactive(): Promise<void>;
   /**

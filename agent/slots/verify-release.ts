@@ -1,24 +1,31 @@
 import { VerityError } from '../../core/verity/errors.ts';
 import { HashImageScan } from '../../core/verity/scan-hash-image.ts';
 import { TreeVerifier } from '../../core/verity/verify-tree.ts';
-import type { WantedBlock } from '../../core/verity/verify-tree.ts';
 import type { Release } from '../../core/release.ts';
 import { AgentError } from '../errors.ts';
+import { readAhead } from './read-ahead.ts';
 import { verifyImage } from './verify-image.ts';
 
-/** How a kind of slots reads back the images of its inactive slot. */
+/** A part of an image. */
+export type ImagePart = { readonly offset: number; readonly length: number };
+
+/** How a kind of slots reads back the images of its inactive slot: past the page cache. */
 export type ReadBack = {
-  /** An image whole, past the page cache; a chunk may be overwritten when the next one is asked for. */
-  read(name: string): AsyncIterable<Uint8Array>;
-  /** Bytes of an image that are the caller's to keep; fewer only at its end. */
-  readAt(name: string, offset: number, length: number): Promise<Uint8Array>;
+  /** An image or a part of it; a chunk may be overwritten when the next one is asked for. */
+  read(name: string, part?: ImagePart): AsyncIterable<Uint8Array>;
 };
 
-type Verity = NonNullable<Release['verity']>;
-type Reading = { readonly images: ReadBack; readonly verity: Verity };
+/** All of an image, by its signed size. */
+export function wholeOf({ images }: Pick<Release, 'images'>, name: string): ImagePart {
+  return { offset: 0, length: images[name]?.size ?? 0 };
+}
 
-/** Hash blocks are read this many bytes at a time. */
-const RUN_BYTES = 64 * 1024;
+type Verity = NonNullable<Release['verity']>;
+type Reading = {
+  readonly images: ReadBack;
+  readonly verity: Verity;
+  readonly hashImageSize: number;
+};
 
 /**
  * Compares every image with the signed document, each read once: its size and SHA-256, and with dm-verity all of the data and
@@ -33,12 +40,13 @@ export async function verifyRelease(
   const entries = Object.entries(described).toSorted(
     ([a], [b]) => Number(b === verity?.hashImage) - Number(a === verity?.hashImage),
   );
+  const hashImageSize = described[verity?.hashImage ?? '']?.size ?? 0;
   for (const [name, expected] of entries) {
     const source = images.read(name);
     if (name === verity?.hashImage) {
       await verifyImage(name, scanned(source, scan, name), expected);
     } else if (name === verity?.image) {
-      await verifyImage(name, compared(source, scan, { images, verity }), expected);
+      await verifyImage(name, compared(source, scan, { images, verity, hashImageSize }), expected);
     } else {
       await verifyImage(name, source, expected);
     }
@@ -55,36 +63,24 @@ async function* scanned(source: AsyncIterable<Uint8Array>, scan: HashImageScan, 
 async function* compared(
   source: AsyncIterable<Uint8Array>,
   scan: HashImageScan,
-  { images, verity: { image, hashImage, rootHash } }: Reading,
+  { images, verity: { image, hashImage, rootHash }, hashImageSize }: Reading,
 ) {
   const { superblock } = await explained(hashImage, () => scan.end());
   const verifier = await explained(hashImage, () => new TreeVerifier(superblock, rootHash));
-  const hashBlock = hashBlockReader((offset, length) => images.readAt(hashImage, offset, length));
+  // The blocks of one level are wanted in their order, so one read serves several.
+  const hashBlock = readAhead(hashImageSize, (offset, length) =>
+    images.read(hashImage, { offset, length }),
+  );
   for await (const chunk of source) {
     await explained(image, async () => {
       const work = verifier.push(chunk);
       for (let step = work.next(); step.done !== true;) {
-        step = work.next(await hashBlock(step.value));
+        step = work.next(await hashBlock(step.value.offset, step.value.length));
       }
     });
     yield chunk;
   }
   await explained(image, () => verifier.end());
-}
-
-/** The blocks of one level are wanted in their order, so one read serves several. */
-function hashBlockReader(readAt: (offset: number, length: number) => Promise<Uint8Array>) {
-  const runs = new Map<number, { readonly offset: number; readonly bytes: Uint8Array }>();
-  return async ({ level, offset, length }: WantedBlock): Promise<Uint8Array> => {
-    const run = runs.get(level);
-    const at = run === undefined ? -1 : offset - run.offset;
-    if (run !== undefined && at >= 0 && at + length <= run.bytes.length) {
-      return run.bytes.subarray(at, at + length);
-    }
-    const bytes = await readAt(offset, Math.max(length, RUN_BYTES));
-    runs.set(level, { offset, bytes });
-    return bytes.subarray(0, length);
-  };
 }
 
 async function explained<T>(name: string, work: () => T | Promise<T>): Promise<T> {

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fetcher } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { retryAfterMs } from '../backoff.ts';
-import { AgentError } from '../errors.ts';
-import { readBody, send } from '../http.ts';
+import { AgentError, StatusError } from '../errors.ts';
+import { readBody, readErrorPage, send } from '../http.ts';
 import type { HttpRequest } from '../http.ts';
 
 export type FetchOptions = Pick<HttpRequest, 'stallMs' | 'signal' | 'network'> & {
@@ -71,10 +71,9 @@ async function tryOnce(
       ...{ stallMs, network },
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
     });
-    // Read whatever the status is: a body that nobody reads keeps its connection.
-    const bytes = await readBody(response, url, limit);
     const { status, headers } = response;
-    if (status === 200) return { kind: 'body', bytes };
+    if (status === 200) return { kind: 'body', bytes: await readBody(response, url, limit) };
+    await readErrorPage(response);
     return {
       kind: 'status',
       status,
@@ -92,10 +91,10 @@ async function tryOnce(
   }
 }
 
-function refused(url: string, answer: Exclude<Answer, { kind: 'body' }> | null): AgentError {
+function refused(url: string, answer: Exclude<Answer, { kind: 'body' }> | null): StatusError {
   const status = answer?.status ?? 0;
   const code = status >= 500 || status === 429 ? 'agent/unreachable' : 'agent/answer';
-  return new AgentError(code, `${url} answered ${status}`);
+  return new StatusError(code, `${url} answered ${status}`);
 }
 
 /** tuf-js's way to the network: into memory, not through a temporary folder, and never without a limit. */
@@ -118,7 +117,7 @@ export class MetadataFetcher implements Fetcher {
         this.#rememberRoot(url, bytes);
         return bytes;
       }
-      this.lastFailure = new AgentError('agent/not-there', `${url} is not there`);
+      this.lastFailure = new StatusError('agent/not-there', `${url} is not there`);
     } catch (error) {
       if (error instanceof AgentError) this.lastFailure = error;
       throw error;

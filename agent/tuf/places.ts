@@ -1,4 +1,4 @@
-import { AgentError } from '../errors.ts';
+import { AgentError, StatusError } from '../errors.ts';
 import type { AgentErrorCode } from '../errors.ts';
 
 /** Where a repository lies; both end in `/`; http, https or file. */
@@ -31,14 +31,17 @@ export function isFaultOfPlace(error: unknown): error is AgentError {
 }
 
 /**
- * What is to be said after every place failed. If one of them could not be reached it is that: it may have been the one that
- * would have done its part, and nothing is known of what it holds.
+ * What is to be said after every place failed. If one of them could not be reached, or did not give what it holds, it is that:
+ * it may have been the one that would have done its part.
  */
 export function failureOfAll(failures: readonly AgentError[]): AgentError {
   const [first] = failures;
   if (first === undefined) throw new Error('nothing failed');
   if (failures.length === 1) return first;
-  const cause = failures.find(({ code }) => code === 'agent/unreachable') ?? first;
   const message = failures.map((failure) => failure.message).join('; ');
-  return new AgentError(cause.code, message, { cause });
+  const away = failures.find(({ code }) => code === 'agent/unreachable');
+  if (away !== undefined) return new AgentError('agent/unreachable', message, { cause: away });
+  const silent = failures.find((failure) => failure instanceof StatusError);
+  if (silent !== undefined) return new StatusError(silent.code, message, { cause: silent });
+  return new AgentError(first.code, message, { cause: first });
 }

@@ -59,11 +59,17 @@ describe('agent once on slots that a program drives', () => {
   it('adopts what runs after its seal was lost, by its signed document alone', async () => {
     await using test = await setup();
     await rm(join(test.host.folder, 'esp', 'tidegate', 'a', 'seal'));
-    const lost = await test.agent('once');
+    const lost = await test.agent('check');
     expect([lost.code, lost.stderr]).toEqual([1, expect.stringContaining('agent slots adopt')]);
     expect((await test.agent('slots', 'adopt', '--version', '1.1.0')).code).toBe(1);
     expect(await test.json('slots', 'adopt', '--version', '1.0.0')).toEqual({ version: '1.0.0' });
     expect(await test.json('once')).toMatchObject({ result: 'ready', to: '1.1.0' });
+  });
+
+  it('finds out by itself in its next cycle what runs, after its seal was lost', async () => {
+    await using test = await setup();
+    await rm(join(test.host.folder, 'esp', 'tidegate', 'a', 'seal'));
+    expect(await test.json('once')).toMatchObject({ result: 'ready', from: '1.0.0', to: '1.1.0' });
   });
 
   it('has nothing to adopt where a link says what runs', async () => {

@@ -7,6 +7,7 @@ import { agentOnceCommand } from '../../agent/commands/once.ts';
 import { agentProvisionCommand } from '../../agent/commands/provision.ts';
 import { agentRunCommand } from '../../agent/commands/run.ts';
 import { agentStatusCommand } from '../../agent/commands/status.ts';
+import { agentVerbCommand } from '../../agent/commands/verb.ts';
 import { asOnlyAgent } from '../../agent/lock.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
 import type { HostWorld } from '../support/host-world.ts';
@@ -100,6 +101,27 @@ describe('agent once', () => {
       expect(run(agentOnceCommand)).rejects.toMatchObject({ code: 'agent/locked' }),
     );
     await run(agentOnceCommand);
+  });
+});
+
+describe('an agent verb on a host whose certificates cannot be read', () => {
+  it('goes back, which needs no network, and refuses what needs one before it begins', async () => {
+    const { world, run, json } = await setup();
+    await using _ = world;
+    await run(agentOnceCommand);
+    await appendFile(world.configFile, "[network]\nca = 'none.pem'\n");
+    for (const verb of ['check', 'prepare', 'apply'] as const) {
+      const refused = run((io) => agentVerbCommand(io, verb));
+      await expect(refused).rejects.toMatchObject({ code: 'agent/config' });
+    }
+    for (const verb of ['confirm', 'cancel', 'reboot'] as const) {
+      const illegal = run((io) => agentVerbCommand(io, verb));
+      await expect(illegal).rejects.toMatchObject({ code: 'agent/illegal-verb' });
+    }
+    await expect(json((io) => agentVerbCommand(io, 'rollback'))).resolves.toMatchObject({
+      ...{ verb: 'rollback', state: 'idle', from: '1.1.0' },
+    });
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
   });
 });
 

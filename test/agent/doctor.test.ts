@@ -130,7 +130,7 @@ describe('agent doctor on GPT slots', () => {
     expect(exitCode).toBe(1);
     expect(unwell.find(({ name }) => name === 'space')).toMatchObject({
       status: 'failed',
-      message: expect.stringContaining('there is room for 12288'),
+      message: expect.stringContaining('image root needs 108000 bytes, its place has 4096'),
     });
   });
 });

@@ -165,7 +165,7 @@ describe('agent once --from', () => {
     await expect(once('--from', 'usb/repo')).resolves.toMatchObject({
       ...{
         exitCode: 1,
-        result: { result: 'failed', reason: expect.stringContaining('agent/not-there') },
+        result: { result: 'failed', reason: expect.stringContaining('agent/unreachable') },
       },
     });
   });

@@ -144,7 +144,7 @@ describe('agent slots', () => {
   it('adopts what runs after the state was lost, by its signed document alone', async () => {
     await using test = await setup();
     await rm(join(test.world.folder, 'state'), { recursive: true });
-    const lost = await test.agent('once');
+    const lost = await test.agent('check');
     expect([lost.exitCode, lost.err]).toEqual([1, expect.stringContaining('agent slots adopt')]);
     const wrong = await test.agent('slots', 'adopt', '--version', '1.1.0');
     expect([wrong.exitCode, wrong.err]).toEqual([1, expect.stringContaining('image root')]);

@@ -172,16 +172,20 @@ describe('a mirror that holds time still (TUF: indefinite freeze)', () => {
   it('gains nothing by a clock that was set back to when its metadata was fresh', async () => {
     await using world = await setup();
     const fresh = world.now;
-    world.now = new Date(fresh.getTime() + 400 * DAY_MS);
-    expect((await once(world)).reason).toContain('agent/expired');
-    // Only what was fresh proves a time: here somebody signed anew in between.
-    const store = new TrustedStore(join(world.folder, 'state', 'tuf'));
-    const { floor } = await store.read();
-    await store.writeFloor({ ...floor, latestMs: world.now.getTime() });
-    world.now = fresh;
-    const held = await once(world);
+    const poll = async (days: number) => {
+      world.now = new Date(fresh.getTime() + days * DAY_MS);
+      return once(world);
+    };
+    world.tamper = (path) => (path.endsWith('1.1.0-release.json') ? { status: 404 } : null);
+    expect((await poll(6)).reason).toContain('agent/unreachable');
+    // By then it is over, and the mirror has nothing newer to show.
+    expect((await poll(8)).reason).toContain('agent/expired');
+    const held = await poll(0);
     expect(held).toMatchObject({ result: 'failed', bytesFetched: 0 });
     expect(held.reason).toContain('agent/clock');
+    // Time servers step so far.
+    world.now = new Date(fresh.getTime() + 6 * DAY_MS - 9 * 60_000);
+    expect((await once(world)).reason).toContain('agent/unreachable');
     await expect(world.activeVersion()).resolves.toBe('1.0.0');
   });
 

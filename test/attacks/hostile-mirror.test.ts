@@ -1,14 +1,39 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { findObject } from '../../adapters/repository/objects.ts';
 import { runCycle } from '../../agent/cycle.ts';
 import { provision } from '../../agent/provision.ts';
+import { runVerb } from '../../agent/verbs.ts';
+import { pack } from '../agent/image-download.ts';
 import { hostWorld, sendTo } from '../support/host-world.ts';
 import type { HostWorld, Tamper } from '../support/host-world.ts';
+import { noise } from '../support/noise.ts';
 import { HOUR_MS } from '../support/rollouts.ts';
 
 const IMAGE = '1.1.0-hash';
+
+const INFLATED_BYTES = 64 * 1024 * 1024;
+
+/** A frame that inflates more than a hundredfold, and an image that does not compress and is stored in just as many bytes. */
+function bombOf(format: 'lz4' | 'zstd') {
+  const bomb = pack(format, Buffer.alloc(INFLATED_BYTES));
+  for (let size = bomb.length; size > 0; size -= 1) {
+    const raw = noise(size);
+    const stored = pack(format, raw);
+    if (stored.length === bomb.length) return { bomb, raw, stored };
+  }
+  throw new Error(`no image is stored in ${bomb.length} bytes`);
+}
+
+async function bytesInSlots(world: HostWorld): Promise<number> {
+  const folder = join(world.folder, 'slots');
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  const sizes = files
+    .filter((entry) => entry.isFile())
+    .map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
 
 /** A host on 1.0.0 that is sent to 1.1.0. */
 async function setup(): Promise<HostWorld> {
@@ -118,11 +143,58 @@ describe('a hostile mirror', () => {
     expect(written).toBeLessThan(64 << 20);
   });
 
-  it('does not get a decompression bomb installed', async () => {
+  it.each(['lz4', 'zstd'] as const)('does not get a bomb of %s inflated', async (format) => {
     await using world = await setup();
-    await expectRepelled(world, (path) =>
-      path.endsWith('1.1.0-root.zst') ? { status: 200, body: Buffer.alloc(200) } : null,
+    const { bomb, raw, stored } = bombOf(format);
+    await world.publish('1.2.0', { root: { raw, format, stored } });
+    await world.start('1.2.0');
+    world.answer = sendTo('1.2.0');
+    const reason = await expectRepelled(world, (path) =>
+      /1\.2\.0-root\.(?:lz4|zst)$/.test(path) ? { status: 200, body: bomb } : null,
     );
+    expect(reason).toMatch(/^agent\/image: .*more than \d+ raw bytes/);
+    await expect(world.activeVersion()).resolves.toBe('1.2.0');
+  });
+
+  it.each(['lz4', 'zstd'] as const)(
+    'does not get a bomb of %s inflated that a release key signed',
+    async (format) => {
+      await using world = await setup();
+      const { bomb, raw } = bombOf(format);
+      await world.publish('1.2.0', { root: { raw, format, stored: bomb } });
+      await world.start('1.2.0');
+      world.answer = sendTo('1.2.0');
+      const { result, reason } = await once(world);
+      expect(result).toBe('failed');
+      expect(reason).toMatch(/^agent\/image: .*more than \d+ raw bytes/);
+      expect(await bytesInSlots(world)).toBeLessThan(INFLATED_BYTES / 50);
+      await expect(world.activeVersion()).resolves.toBe('1.0.0');
+    },
+  );
+
+  it('gets nothing activated but what was read back (TOCTOU): what was changed since is fetched anew, and verified anew', async () => {
+    await using world = await setup();
+    await appendFile(world.configFile, "[update]\nautomatic = 'check'\n");
+    await runVerb(await world.agent(), 'check');
+    await expect(runVerb(await world.agent(), 'prepare')).resolves.toMatchObject({
+      state: 'staged',
+    });
+    const image = join(world.folder, 'slots', 'b', 'hash');
+    const honest = await readFile(image);
+    const other = flipped(honest);
+    await writeFile(image, other);
+    world.tamper = (path) => (path.endsWith(IMAGE) ? { status: 200, body: other } : null);
+    await expect(runVerb(await world.agent(), 'apply')).rejects.toMatchObject({
+      ...{ code: 'agent/not-done', message: expect.stringContaining('agent/image') },
+    });
+    await expect(world.activeVersion()).resolves.toBe('1.0.0');
+    world.tamper = () => null;
+    world.now = new Date(world.now.getTime() + HOUR_MS);
+    for (const verb of ['check', 'prepare', 'apply'] as const) {
+      await runVerb(await world.agent(), verb);
+    }
+    await expect(world.activeVersion()).resolves.toBe('1.1.0');
+    await expect(readFile(image)).resolves.toEqual(honest);
   });
 
   it('cannot replay the timestamp of yesterday', async () => {

@@ -4,6 +4,7 @@
 // With SHORT_WRITES the system takes half of the bytes of each write to a file, as it may, and their number is said at the end.
 import { appendFileSync } from 'node:fs';
 import { agentOnceCommand } from '../../agent/commands/once.ts';
+import { CommandSlots } from '../../agent/slots/command.ts';
 import { directorySlots } from '../../agent/slots/directory.ts';
 import { GptSlots } from '../../agent/slots/gpt.ts';
 import { failureOf } from '../../bin/failure.ts';
@@ -60,6 +61,7 @@ const shortWrites = process.env['SHORT_WRITES'] === undefined ? null : shortenWr
 if (stepsFile !== undefined) {
   const say = (line: string) => appendFileSync(stepsFile, `${line}\n`);
   watch(GptSlots.prototype, say);
+  watch(CommandSlots.prototype, say);
   watch(Reflect.getPrototypeOf(directorySlots('/')) ?? {}, say);
 }
 

@@ -9,19 +9,24 @@ import { findSets, PART_NAMES } from '../../core/gpt/sets.ts';
 import { afterBootOf, CLEARED, nextToBoot, readBits } from '../../core/gpt/slot-bits.ts';
 import type { SectorSize } from '../../core/gpt/header.ts';
 import { sampleCopy, sampleDisk, slotPartitions } from '../support/gpt-samples.ts';
+import { bootFromDisk, makeBootDisk } from '../support/systemd-boot.ts';
 import { hostWorld } from '../support/host-world.ts';
 import type { HostWorld } from '../support/host-world.ts';
 import type { Area } from './volatile-tree.ts';
 
 /** What the slots of a host are. */
 export type HostKind =
-  { readonly slots: 'directory' } | { readonly slots: 'gpt'; readonly sectorBytes: SectorSize };
+  | { readonly slots: 'directory' }
+  | { readonly slots: 'gpt'; readonly sectorBytes: SectorSize }
+  /** The example for systemd-boot, or a changed copy of it. */
+  | { readonly slots: 'command'; readonly script: string };
 
 /** Partitions begin and end at 4096 bytes with sectors of 512 too, as every tool makes them: 258 + 6 sectors each. */
 const PARTITION_BYTES = 258 * 512;
 const GAP_SECTORS = 6;
 
 const DISK = 'disk.img';
+const PROGRAM_SETTINGS = 'systemd-boot.conf';
 const COMMAND_LINE = 'cmdline';
 /** While this file is there the host is not well. */
 const SICK = 'sick';
@@ -63,7 +68,14 @@ export class PowerFailHost implements AsyncDisposable {
   }
 
   get name(): string {
-    return this.kind.slots === 'gpt' ? `gpt, ${this.kind.sectorBytes}-byte sectors` : 'directory';
+    switch (this.kind.slots) {
+      case 'directory':
+        return 'directory';
+      case 'gpt':
+        return `gpt, ${this.kind.sectorBytes}-byte sectors`;
+      case 'command':
+        return 'command, systemd-boot';
+    }
   }
 
   agent(): Promise<AgentContext> {
@@ -71,7 +83,9 @@ export class PowerFailHost implements AsyncDisposable {
   }
 
   async publish(version: string, rollbackTo: readonly string[] = []): Promise<void> {
-    this.images.set(version, await this.world.publish(version, { rollbackTo }));
+    // Where the example for systemd-boot has a file for it.
+    const hasBoot = this.kind.slots === 'command';
+    this.images.set(version, await this.world.publish(version, { rollbackTo, hasBoot }));
   }
 
   async setSick(isSick: boolean): Promise<void> {
@@ -82,6 +96,10 @@ export class PowerFailHost implements AsyncDisposable {
   /** The power comes back: what the slots say runs from now on. Null if nothing boots. */
   async boot(): Promise<void> {
     if (this.kind.slots === 'directory') return;
+    if (this.kind.slots === 'command') {
+      if ((await bootFromDisk(this.folder)) === null) throw new Error('nothing boots');
+      return;
+    }
     const disk = join(this.folder, DISK);
     const place = { disk, active: 'auto', kernelCommandLine: '' } as const;
     await using opened = await openDisk(disk, 'read');
@@ -96,7 +114,7 @@ export class PowerFailHost implements AsyncDisposable {
 
   /** Where the devices of the partitions lie on the disk. */
   async areas(): Promise<ReadonlyMap<string, readonly Area[]>> {
-    if (this.kind.slots === 'directory') return new Map();
+    if (this.kind.slots !== 'gpt') return new Map();
     await using disk = await openDisk(join(this.folder, DISK), 'read');
     const { entries, sectorSize } = await readGpt(disk);
     const { a, b } = findSets(entries);
@@ -111,20 +129,35 @@ export class PowerFailHost implements AsyncDisposable {
   }
 
   #slotSettings(): string {
-    const slots =
-      this.kind.slots === 'directory'
-        ? ["kind = 'directory'", "path = 'host/slots'"]
-        : ["kind = 'gpt'", `disk = 'host/${DISK}'`, `kernel-command-line = 'host/${COMMAND_LINE}'`];
     const well = `test ! -e '${join(this.world.folder, SICK)}'`;
     return [
-      ...['[slots]', ...slots],
+      ...['[slots]', `kind = '${this.kind.slots}'`, ...this.#slotKeys()],
       ...['[health]', `command = ['/bin/sh', '-c', "${well}"]`],
       ...['[reboot]', "command = ['/bin/true']", ''],
     ].join('\n');
   }
 
+  #slotKeys(): readonly string[] {
+    switch (this.kind.slots) {
+      case 'directory':
+        return ["path = 'host/slots'"];
+      case 'gpt':
+        return [`disk = 'host/${DISK}'`, `kernel-command-line = 'host/${COMMAND_LINE}'`];
+      case 'command':
+        return [`program = ['${this.kind.script}', '${this.#programSettings}']`];
+    }
+  }
+
+  get #programSettings(): string {
+    return join(this.world.folder, PROGRAM_SETTINGS);
+  }
+
   async #makeDisk(): Promise<void> {
     if (this.kind.slots === 'directory') return;
+    if (this.kind.slots === 'command') {
+      await writeFile(this.#programSettings, await makeBootDisk(this.folder, PARTITION_BYTES));
+      return;
+    }
     const { sectorBytes: sectorSize } = this.kind;
     const partitions = slotPartitions({ a: CLEARED, b: CLEARED }, PARTITION_BYTES);
     const gap = sectorSize === 512 ? GAP_SECTORS : 0;

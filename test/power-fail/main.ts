@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { format } from 'prettier';
+import { SYSTEMD_BOOT_EXAMPLE } from '../agent/slots/systemd-boot-host.ts';
 import { runMatrix, sumOf } from './matrix.ts';
 import type { Row } from './matrix.ts';
 
@@ -24,6 +25,7 @@ const { rows, recovered, complaints } = await runMatrix({
     { slots: 'directory', units: [512, 4096], isDisturbed: true },
     { slots: 'gpt', sectorBytes: 512, units: [512, 4096], isDisturbed: true },
     { slots: 'gpt', sectorBytes: 4096, units: [512, 4096], isDisturbed: false },
+    { slots: 'command', script: SYSTEMD_BOOT_EXAMPLE, units: [512, 4096], isDisturbed: false },
   ],
   everyUpTo: 2 ** 14,
   samples: Number(values.samples),

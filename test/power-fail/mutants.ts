@@ -16,7 +16,7 @@ export type Mutant = {
   readonly leavesOut: (sync: Sync, place: Place) => boolean;
 };
 
-const IMAGE_FILE = /\/(?:root|hash)$/;
+const IMAGE_FILE = /\/(?:root|hash|boot\.efi)(?:-[ab])?$/;
 const DISK = 'disk.img';
 
 const isTemporary = ({ path }: Sync) => path.endsWith('.tmp');
@@ -31,18 +31,18 @@ const isBefore = (operation: Operation | undefined, areas: readonly Area[]) =>
   operation?.kind === 'write' && areas.every(({ from }) => operation.at < from);
 
 export const MUTANTS: readonly Mutant[] = [
-  { name: 'syncs nothing', slots: ['directory', 'gpt'], leavesOut: () => true },
+  { name: 'syncs nothing', slots: ['directory', 'gpt', 'command'], leavesOut: () => true },
   {
     name: 'syncs no image',
-    slots: ['directory', 'gpt'],
+    slots: ['directory', 'gpt', 'command'],
     leavesOut: (sync, { areas }) => isImage(sync, areas),
   },
   {
     name: 'syncs no file before it is renamed',
-    slots: ['directory', 'gpt'],
+    slots: ['directory', 'gpt', 'command'],
     leavesOut: isTemporary,
   },
-  { name: 'syncs no folder', slots: ['directory', 'gpt'], leavesOut: isFolder },
+  { name: 'syncs no folder', slots: ['directory', 'gpt', 'command'], leavesOut: isFolder },
   {
     name: 'has no barrier between the copies of the table',
     slots: ['gpt'],

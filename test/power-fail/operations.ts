@@ -38,11 +38,13 @@ export const RECORDED_CALLS = [...CHANGING_CALLS, 'openat', 'close'];
 type Handle = { readonly path: string; position: number; readonly offsets: number[] };
 type Places = { readonly folder: string; readonly stepsFile: string };
 
-/** Reads what `strace -f -y -xx` wrote of one process. Throws for a call that it has no meaning for. */
+/** Reads what `strace -f -y -xx` wrote of the agent and the programs that it runs, one at a time. Throws for a call that it has no meaning for. */
 export function readRecording(log: string, { folder, stepsFile }: Places): Recording {
   const operations: Operation[] = [];
   const calls: Call[] = [];
   const handles = new Map<string, Handle>();
+  /** The last that was opened of each file: a program has its output moved to another number. */
+  const lastOf = new Map<string, Handle>();
   const inside = (path: string) =>
     path === folder ? '.' : path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : null;
   for (const { thread, name, fd, strings, flags, result } of linesOf(log)) {
@@ -53,28 +55,33 @@ export function readRecording(log: string, { folder, stepsFile }: Places): Recor
     if (name === 'openat') {
       const path = inside(String(strings[0] ?? ''));
       if (path === null || result < 0) continue;
-      handles.set(String(result), { path, position: 0, offsets: [] });
+      const handle = { path, position: 0, offsets: [] };
+      handles.set(String(result), handle);
+      lastOf.set(path, handle);
       operations.push(...opened(path, flags));
       continue;
     }
     if (name === 'close') {
-      if (fd !== null) handles.delete(fd.number);
+      // Processes have numbers of their own.
+      if (fd !== null && handles.get(fd.number)?.path === inside(fd.path))
+        handles.delete(fd.number);
       continue;
     }
     const path = inside(fd === null ? String(strings.at(-1) ?? '') : fd.path);
     if (path === null) continue;
-    const from = name === 'rename' ? inside(String(strings[0])) : null;
+    const from = name.startsWith('rename') ? inside(String(strings[0])) : null;
     calls.push({ name, path, from, thread });
     if (result < 0) continue;
-    const handle = fd === null ? undefined : handles.get(fd.number);
+    const numbered = fd === null ? undefined : handles.get(fd.number);
+    const handle = numbered?.path === path ? numbered : lastOf.get(path);
     operations.push(meaningOf({ name, path, strings, result, flags }, handle, inside));
   }
   return { operations, calls };
 }
 
 function opened(path: string, flags: string): Operation[] {
-  // A power loss may leave anything in a temporary file: nobody may ever look into one.
-  if (path.endsWith('.tmp') && !/O_WRONLY|O_RDWR/.test(flags)) {
+  // A power loss may leave anything in a temporary file: nobody may ever look into one. `sync` opens it like that.
+  if (path.endsWith('.tmp') && !/O_WRONLY|O_RDWR|O_NONBLOCK/.test(flags)) {
     throw new Error(`${path} was opened to be read`);
   }
   return [
@@ -117,12 +124,15 @@ function meaningOf(
       return { kind: 'sync', path, offsets: handle?.offsets ?? [] };
     case 'ftruncate':
       return { kind: 'resize', path, length: last };
-    case 'rename': {
+    case 'rename':
+    case 'renameat':
+    case 'renameat2': {
       const from = inside(String(strings[0]));
       if (from === null) throw new Error(`${path} came from elsewhere`);
       return { kind: 'rename', from, path };
     }
     case 'unlink':
+    case 'unlinkat':
     case 'rmdir':
       return { kind: 'remove', path };
     case 'mkdir':

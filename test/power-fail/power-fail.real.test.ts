@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { changedExample, SYSTEMD_BOOT_EXAMPLE } from '../agent/slots/systemd-boot-host.ts';
 import { runMatrix } from './matrix.ts';
 import type { Operation } from './operations.ts';
 import { MUTANTS, mutated } from './mutants.ts';
@@ -8,11 +9,15 @@ import { recordAgent } from './run-agent.ts';
 import { storyOf } from './story.ts';
 import { writeTree } from './tree-on-disk.ts';
 
+const KINDS = {
+  directory: { slots: 'directory' },
+  gpt: { slots: 'gpt', sectorBytes: 512 },
+  command: { slots: 'command', script: SYSTEMD_BOOT_EXAMPLE },
+} as const;
+
 /** A first turn of `agent once` as it was, to take syncs out of. */
-async function recordedUpdate(slots: 'directory' | 'gpt') {
-  const host = await PowerFailHost.open(
-    slots === 'gpt' ? { slots, sectorBytes: 512 } : { slots: 'directory' },
-  );
+async function recordedUpdate(slots: keyof typeof KINDS) {
+  const host = await PowerFailHost.open(KINDS[slots]);
   const { value: turn } = await storyOf(host).next();
   if (turn === undefined) throw new Error('a story without a turn');
   writeTree(host.folder, turn.begin);
@@ -28,6 +33,7 @@ describe('a host whose power, agent or disk fails', () => {
       hosts: [
         { slots: 'directory', units: [512], isDisturbed: true },
         { slots: 'gpt', sectorBytes: 512, units: [4096], isDisturbed: true },
+        { ...KINDS.command, units: [512], isDisturbed: false },
       ],
       ...{ everyUpTo: 256, samples: 30, recoveries: 1, seed: 1 },
       ...{ killEvery: 50, failEvery: 120 },
@@ -51,7 +57,23 @@ describe('a host whose power, agent or disk fails', () => {
   }, 600_000);
 });
 
-describe.each(['directory', 'gpt'] as const)('the matrix of %s slots', (slots) => {
+describe('the matrix of the example for systemd-boot', () => {
+  it('finds states that boot neither where the entries of a slot go before there is a new one', async () => {
+    const written = '    put "$wanted" "$text"\n';
+    await using faulty = await changedExample(written, `    drop_entries "$slot"\n${written}`);
+    await using host = await PowerFailHost.open({ slots: 'command', script: faulty.script });
+    const bricks: string[] = [];
+    for await (const turn of storyOf(host)) {
+      writeTree(host.folder, turn.begin);
+      const { operations } = await recordAgent(host);
+      const { first } = await losePower(host, turn, operations, { ...LOSSES, untilBricked: true });
+      if (first !== null) bricks.push(turn.name);
+    }
+    expect(bricks).toEqual(['sick release: after the boot']);
+  }, 600_000);
+});
+
+describe.each(['directory', 'gpt', 'command'] as const)('the matrix of %s slots', (slots) => {
   it('finds nothing in an update as it is, and states that boot neither wherever syncs are left out', async () => {
     const { host, turn, operations, areas } = await recordedUpdate(slots);
     await using _ = host;

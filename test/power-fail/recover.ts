@@ -2,6 +2,7 @@ import { runCycle } from '../../agent/cycle.ts';
 import { GptSlots } from '../../agent/slots/gpt.ts';
 import type { Slots } from '../../agent/slots/slots.ts';
 import type { CheckIn } from '../../core/check-in.ts';
+import { bootOrder, readEntries } from '../support/systemd-boot.ts';
 import type { PowerFailHost } from './host.ts';
 import type { Turn } from './story.ts';
 
@@ -43,7 +44,7 @@ export async function recover(
       if (isAtRest) {
         return {
           version: active?.release.version ?? null,
-          isGood: await isGood(agent.slots),
+          isGood: await isGood(host, agent.slots),
           checkIns: world.checkIns.slice(told),
         };
       }
@@ -55,7 +56,11 @@ export async function recover(
   }
 }
 
-async function isGood(slots: Slots): Promise<boolean> {
+async function isGood(host: PowerFailHost, slots: Slots): Promise<boolean> {
+  if (host.kind.slots === 'command') {
+    const [first] = bootOrder(await readEntries(host.folder));
+    return first?.triesLeft === null;
+  }
   if (!(slots instanceof GptSlots)) return true;
   const { pair, running } = await slots.status();
   return running !== null && pair[running].successful;

@@ -59,7 +59,7 @@ async function* chapterOf(
 ): AsyncGenerator<Turn> {
   const turns = host.kind.slots === 'directory' ? [''] : [': until the boot', ': after the boot'];
   const isSick = chapter.ends === chapter.old;
-  if (isSick && host.kind.slots === 'gpt') turns.push(': after the boot back');
+  if (isSick && host.kind.slots !== 'directory') turns.push(': after the boot back');
   for (const [index, turn] of turns.entries()) {
     if (index > 0) await host.boot();
     const begin = readTree(host.folder);

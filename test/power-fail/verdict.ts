@@ -1,5 +1,6 @@
 import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readIfThere } from '../../agent/durable.ts';
 import { AgentError } from '../../agent/errors.ts';
 import { Journal } from '../../agent/journal.ts';
 import { ReportQueue } from '../../agent/reports.ts';
@@ -7,10 +8,13 @@ import { directorySlots } from '../../agent/slots/directory.ts';
 import { openDisk } from '../../agent/slots/disk-file.ts';
 import { readGpt } from '../../agent/slots/gpt-disk.ts';
 import { GptSlots } from '../../agent/slots/gpt.ts';
+import { parseOrNull } from '../../agent/slots/seal.ts';
 import { TrustedStore } from '../../agent/tuf/trusted-store.ts';
 import { findSets, PART_NAMES } from '../../core/gpt/sets.ts';
 import { nextToBoot, otherSide, readBits } from '../../core/gpt/slot-bits.ts';
 import type { Side } from '../../core/gpt/slot-bits.ts';
+import { bootOrder, readEntries } from '../support/systemd-boot.ts';
+import type { BootEntry } from '../support/systemd-boot.ts';
 import type { PowerFailHost } from './host.ts';
 import { writeTree } from './tree-on-disk.ts';
 import type { Area, Tree } from './volatile-tree.ts';
@@ -36,6 +40,8 @@ export type Verdict = {
   readonly fallsBackTo: string | null;
   readonly damaged: readonly string[];
 };
+
+const IMAGE_FILE = /^(?:slots\/[ab]\/[^.]+|devices\/.+|esp\/tidegate\/[ab]\/boot\.efi)$/;
 
 /**
  * Says what a host would do with files as they are. The agent's own code opens them, from a folder of its own; that is done
@@ -96,7 +102,7 @@ export class Judge {
 
   /** What the agent's code may read of a file before it looks at an image. */
   #readParts(path: string, bytes: Uint8Array): readonly Uint8Array[] {
-    if (path.endsWith('.tmp') || /^slots\/[ab]\/[^.]+$/.test(path)) return [];
+    if (path.endsWith('.tmp') || IMAGE_FILE.test(path)) return [];
     if (path !== 'disk.img') return [bytes];
     const begins = [0, ...this.#areas.map(({ to }) => to)];
     return begins.map((at, index) => bytes.subarray(at, this.#areas[index]?.from));
@@ -120,9 +126,7 @@ export class Judge {
       ...(await new TrustedStore(join(state, 'tuf')).read()).damaged,
     ];
     try {
-      const found =
-        this.#host.kind.slots === 'gpt' ? await lookAtDisk(folder) : await lookAtFolders(folder);
-      return { ...found, damaged };
+      return { ...(await LOOKS[this.#host.kind.slots](folder)), damaged };
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       return { booted: null, fallback: null, damaged };
@@ -130,7 +134,11 @@ export class Judge {
   }
 }
 
-async function lookAtFolders(folder: string): Promise<Pick<Look, 'booted' | 'fallback'>> {
+type Boots = Pick<Look, 'booted' | 'fallback'>;
+
+const LOOKS = { directory: lookAtFolders, gpt: lookAtDisk, command: lookAtEntries } as const;
+
+async function lookAtFolders(folder: string): Promise<Boots> {
   const tree = join(folder, 'slots');
   const { active, inactive } = await directorySlots(tree).read();
   const { state } = await new Journal(join(folder, 'state')).read();
@@ -151,7 +159,7 @@ async function lookAtFolders(folder: string): Promise<Pick<Look, 'booted' | 'fal
   return { booted, fallback };
 }
 
-async function lookAtDisk(folder: string): Promise<Pick<Look, 'booted' | 'fallback'>> {
+async function lookAtDisk(folder: string): Promise<Boots> {
   const path = join(folder, 'disk.img');
   await using disk = await openDisk(path, 'read');
   const { entries, sectorSize } = await readGpt(disk);
@@ -174,4 +182,34 @@ async function lookAtDisk(folder: string): Promise<Pick<Look, 'booted' | 'fallba
   if (side === null || pair[side].successful) return { booted, fallback: booted };
   const inVain = { ...pair, [side]: { ...pair[side], triesLeft: 0 } };
   return { booted, fallback: await find(nextToBoot(inVain)) };
+}
+
+/** By what systemd-boot finds, not by what the program under test says of it. */
+async function lookAtEntries(folder: string): Promise<Boots> {
+  const entries = await readEntries(folder);
+  const find = async (entry: BootEntry | undefined): Promise<Found | null> => {
+    if (entry === undefined) return null;
+    const kept = join(folder, 'esp', 'tidegate', entry.slot);
+    const seal = await readIfThere(join(kept, 'seal'));
+    const release = seal === null ? null : parseOrNull(seal);
+    if (release === null) return null;
+    for (const [name, { size }] of Object.entries(release.images)) {
+      const listed = await readIfThere(join(kept, `${name}.size`));
+      if (listed?.toString() !== `${size}\n`) return null;
+    }
+    const place = (path: string) => ({ path, at: 0 });
+    const places = {
+      boot: place(`esp/tidegate/${entry.slot}/boot.efi`),
+      root: place(`devices/root-${entry.slot}`),
+      hash: place(`devices/hash-${entry.slot}`),
+    };
+    return { version: release.version, places };
+  };
+  const [first] = bootOrder(entries);
+  const booted = await find(first);
+  if (first === undefined || first.triesLeft === null) return { booted, fallback: booted };
+  const inVain = entries.map((entry) => (entry === first ? { ...entry, triesLeft: 0 } : entry));
+  const [second] = bootOrder(inVain);
+  // systemd-boot takes what failed again where there is nothing else, and that is no way back.
+  return { booted, fallback: second?.slot === first.slot ? null : await find(second) };
 }

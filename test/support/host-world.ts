@@ -45,6 +45,10 @@ type NewRelease = {
   readonly variant?: string;
   readonly rollbackTo?: readonly string[];
   readonly minimumFrom?: string | null;
+  /** Whether it has an image `boot` too. */
+  readonly hasBoot?: boolean;
+  /** Image `root`, and how it is stored, where it is not what releases of this world have. */
+  readonly root?: { readonly raw: Buffer; readonly format: ImageFormat; readonly stored: Buffer };
 };
 
 /** How long a verb of these tests lies before `now`: everything that is started is open. */
@@ -140,18 +144,26 @@ export class HostWorld implements AsyncDisposable {
     });
   }
 
-  /** Publishes a release of two images, one of them compressed, and returns its images raw. */
+  /** Publishes a release of two images or three, one of them compressed, and returns its images raw. */
   async publish(version: string, change: NewRelease = {}): Promise<Record<string, Buffer>> {
     const { variant = PLATFORM.variant, rollbackTo = [], minimumFrom = null } = change;
     const platform = { variant, arch: PLATFORM.arch };
     const raw = {
-      root: Buffer.from(`root of ${variant} ${version} `.repeat(4000)),
+      root: change.root?.raw ?? Buffer.from(`root of ${variant} ${version} `.repeat(4000)),
       hash: Buffer.from(`hash of ${variant} ${version}`),
     };
+    const { format, stored } = change.root ?? {
+      format: 'zstd' as const,
+      stored: zstdCompressSync(raw.root),
+    };
     const files = [
-      await this.#upload({ ...platform, version, image: 'root', format: 'zstd' }, raw.root),
+      await this.#upload({ ...platform, version, image: 'root', format }, raw.root, stored),
       await this.#upload({ ...platform, version, image: 'hash', format: 'raw' }, raw.hash),
     ];
+    const boot = Buffer.from(`boot of ${variant} ${version} `.repeat(30));
+    if (change.hasBoot === true) {
+      files.push(await this.#upload({ ...platform, version, image: 'boot', format: 'raw' }, boot));
+    }
     const document = formatRelease({
       ...platform,
       ...{ schema: 'tidegate.release/1', version, rollbackTo, minimumFrom },
@@ -174,14 +186,14 @@ export class HostWorld implements AsyncDisposable {
         ]),
       }),
     });
-    return raw;
+    return change.hasBoot === true ? { ...raw, boot } : raw;
   }
 
   async #upload(
     what: { variant: string; arch: string; version: string; image: string; format: ImageFormat },
     raw: Buffer,
+    stored = raw,
   ) {
-    const stored = what.format === 'raw' ? raw : zstdCompressSync(raw);
     const name = imageTarget(what);
     const sha256 = sha256Of(stored);
     const open = async function* () {

@@ -25,7 +25,7 @@ export class MemoryDisk implements Disk {
 
   /** Opens the same disk again and again, like a path. */
   opener(): OpenDisk {
-    return (mode: DiskMode) => Promise.resolve(mode === 'read' ? readOnly(this) : this);
+    return (mode: DiskMode) => Promise.resolve(mode === 'write' ? this : readOnly(this));
   }
 
   read(at: number, byteCount: number): Promise<Uint8Array> {

@@ -35,6 +35,11 @@ export const CONTENT_CHECKS: readonly Check[] = [
       const { probe, slot, images } = subject;
       await filled(subject);
       await mustHoldImages(subject);
+      const { places } = await slotOf(subject);
+      for (const [name, { length }] of imagesOf(subject)) {
+        const place = places === undefined ? length : (places[name] ?? -1);
+        must(place >= length, `image ${name} was written, but has no place for ${length} bytes`);
+      }
       const [image] = images;
       for (const size of SIZES) {
         const bytes = sampleBytes(`${image} ${size}`, size);

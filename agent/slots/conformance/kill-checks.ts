@@ -7,6 +7,7 @@ import {
   empty,
   filled,
   imagesOf,
+  isSame,
   mustBeEmpty,
   mustBeSealed,
   mustBootNext,
@@ -31,7 +32,7 @@ type Ordeal = {
   readonly again?: (subject: Subject) => Promise<void>;
   readonly request: (subject: Subject) => ProgramRequest;
   readonly input?: (subject: Subject) => Uint8Array;
-  /** What must hold after each death. */
+  /** What must hold after each death, besides what no operation may touch. */
   readonly afterDeath: (subject: Subject, before: ProgramState) => Promise<void>;
   /** What must hold when the operation was done once more. */
   readonly afterAll: (subject: Subject) => Promise<void>;
@@ -106,21 +107,38 @@ export const KILL_CHECKS: readonly Check[] = [
         await giveBack(subject);
       },
       again: giveBack,
-      request: ({ slot }) => ({ operation: 'activate', slot, trial: true }),
-      afterDeath: oneOfBothBoots,
+      request: onTrial,
+      afterDeath: mustBeBeforeOrAfter(onTrial),
       afterAll: (subject) => mustBootNext(subject, subject.slot),
     }),
   },
   {
     name: 'survives-a-kill-of-taking-back',
-    duty: 'an activate of the slot of before that is killed leaves one of both the next to boot',
+    duty: 'an activate of the slot of before that is killed leaves one of both the next to boot, and it good',
     run: survive({
       prepare: activated,
-      again: onTrial,
-      // A host that is going back found its running slot good before.
-      request: (subject) => ({ operation: 'activate', slot: otherOf(subject), trial: false }),
-      afterDeath: oneOfBothBoots,
+      again: activateOnTrial,
+      request: takingBack,
+      afterDeath: mustBeBeforeOrAfter(takingBack),
       afterAll: (subject) => mustBootNext(subject, otherOf(subject)),
+    }),
+  },
+  {
+    name: 'survives-a-kill-of-going-back',
+    duty: 'an activate without trial of a slot that is good leaves it good when it is killed',
+    run: survive({
+      async prepare(subject) {
+        await activated(subject);
+        await subject.probe.done({ operation: 'mark-good', slot: subject.slot });
+        await giveBack(subject);
+      },
+      again: giveBack,
+      request: withoutTrial,
+      afterDeath: mustBeBeforeOrAfter(withoutTrial),
+      async afterAll(subject) {
+        await mustBootNext(subject, subject.slot);
+        must((await slotOf(subject)).good, 'the slot must be good');
+      },
     }),
   },
   {
@@ -128,7 +146,7 @@ export const KILL_CHECKS: readonly Check[] = [
     duty: 'a mark-good that is killed leaves the slot good or on trial, and the next to boot',
     run: survive({
       prepare: activated,
-      again: onTrial,
+      again: activateOnTrial,
       request: ({ slot }) => ({ operation: 'mark-good', slot }),
       async afterDeath(subject) {
         await mustBootNext(subject, subject.slot);
@@ -152,6 +170,7 @@ function survive({ prepare, again = prepare, ...ordeal }: Ordeal) {
       await again(subject);
       const before = await probe.state();
       const isKilled = await probe.killed(request(subject), bytes, death);
+      await mustLeaveTheOtherAlone(subject, before);
       await afterDeath(subject, before);
       await probe.done(request(subject), bytes);
       await afterAll(subject);
@@ -201,17 +220,53 @@ async function giveBack(subject: Subject): Promise<void> {
   await subject.probe.done({ operation: 'activate', slot: other, trial: !good });
 }
 
-async function onTrial({ probe, slot }: Subject): Promise<void> {
-  await probe.done({ operation: 'activate', slot, trial: true });
+type Activation = Extract<ProgramRequest, { operation: 'activate' }>;
+
+function onTrial({ slot }: Subject): Activation {
+  return { operation: 'activate', slot, trial: true };
 }
 
-async function oneOfBothBoots(subject: Subject, before: ProgramState): Promise<void> {
-  const { next, slots } = await subject.probe.state();
-  must(next !== null, 'neither slot is the next to boot');
+function withoutTrial({ slot }: Subject): Activation {
+  return { operation: 'activate', slot, trial: false };
+}
+
+/** A host that is going back found its running slot good before. */
+function takingBack(subject: Subject): Activation {
+  return { operation: 'activate', slot: otherOf(subject), trial: false };
+}
+
+async function activateOnTrial(subject: Subject): Promise<void> {
+  await subject.probe.done(onTrial(subject));
+}
+
+/** Whatever is done to the tested slot, the other one is what the host falls back to. */
+async function mustLeaveTheOtherAlone(subject: Subject, before: ProgramState): Promise<void> {
   const other = otherOf(subject);
-  mustBeSealed(slots[subject.slot]);
+  const was = before.slots[other];
+  const now = (await subject.probe.state()).slots[other];
   must(
-    slots[other].seal === before.slots[other].seal,
-    `the seal of slot ${other}, which nobody asked for, changed`,
+    now.seal === was.seal && isSame(now.images, was.images),
+    `what slot ${other} holds, which nobody asked for, changed`,
   );
+  must(now.good || !was.good, `slot ${other} was good, and is not any more`);
+}
+
+/** What boots and which slots are good is as it was, or as the activation wants it: nothing in between. */
+function mustBeBeforeOrAfter(activation: (subject: Subject) => Activation) {
+  return async (subject: Subject, before: ProgramState): Promise<void> => {
+    const { slot, trial } = activation(subject);
+    const now = await subject.probe.state();
+    const was = choiceOf(before);
+    const wanted = { ...was, next: slot, [slot]: !trial };
+    const found = choiceOf(now);
+    must(
+      isSame(found, was) || isSame(found, wanted),
+      `the next to boot and the good slots must be ${JSON.stringify(was)} or ${JSON.stringify(wanted)}, got ${JSON.stringify(found)}`,
+    );
+    mustBeSealed(now.slots[subject.slot]);
+  };
+}
+
+function choiceOf({ next, slots: { a, b } }: ProgramState) {
+  return { next, a: a.good, b: b.good };
 }

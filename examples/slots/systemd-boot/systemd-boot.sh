@@ -44,9 +44,9 @@ durable() {
   sync "$@"
 }
 
-# put PATH: replaces a file with stdin in one step.
+# put PATH TEXT: replaces a file in one step.
 put() {
-  cat >"$1.tmp"
+  printf '%s\n' "$2" >"$1.tmp"
   durable "$1.tmp"
   rename "$1.tmp" "$1"
 }
@@ -78,10 +78,10 @@ version_of() {
   sed -n 's/^version //p' "$1"
 }
 
-# choose SLOT...: `chosen` is the entry of these slots that systemd-boot takes, empty if they have none.
+# `chosen` is the entry that systemd-boot takes, empty if there is none.
 choose() {
   chosen=
-  for name in "$@"; do
+  for name in a b; do
     for entry in "$entries/tidegate-$name.conf" "$entries/tidegate-$name+"*.conf; do
       [ -f "$entry" ] || continue
       version=$(version_of "$entry")
@@ -109,6 +109,30 @@ slot_of() {
   printf %.1s "$name"
 }
 
+# find_entry SLOT: `entry_of_slot` says what the slot is, whether systemd-boot sees it or not; empty if it has none. It is the
+# newest, because an activation that was interrupted may have left older ones beside it. `highest` is its version.
+find_entry() {
+  entry_of_slot=
+  highest=0
+  for entry in "$entries/tidegate-$1.conf" "$entries/tidegate-$1+"*.conf \
+    "$entries/tidegate-$1.conf.off" "$entries/tidegate-$1+"*.conf.off; do
+    [ -f "$entry" ] || continue
+    version=$(version_of "$entry")
+    if [ -z "$entry_of_slot" ] || [ "$version" -gt "$highest" ]; then
+      entry_of_slot=$entry
+      highest=$version
+    fi
+  done
+}
+
+# drop_entries SLOT [KEPT]: all of the slot but that one.
+drop_entries() {
+  for entry in "$entries/tidegate-$1.conf"* "$entries/tidegate-$1+"*; do
+    [ "$entry" = "${2-}" ] || rm -f "$entry"
+  done
+  durable "$entries"
+}
+
 size_of_device() {
   if [ -b "$1" ]; then blockdev --getsize64 "$1"; else stat -L -c %s "$1"; fi
 }
@@ -131,25 +155,33 @@ state_of() {
     room=$((room + $(stat -c %s "$boot/tidegate/$1/boot.efi")))
   fi
   [ "$room" -gt 0 ] || room=0
+  places="\"boot\":$room"
   for device in "$devices"/*-"$1"; do
-    [ -e "$device" ] && room=$((room + $(size_of_device "$device")))
+    [ -e "$device" ] || continue
+    name=${device##*/}
+    name=${name%-"$1"}
+    case $name in
+    boot | [!a-z]* | *[!a-z0-9_]* | ?????????????????????????????????*) continue ;;
+    esac
+    size=$(size_of_device "$device")
+    room=$((room + size))
+    places="$places,\"$name\":$size"
   done
   seal=
   if [ -f "$boot/tidegate/$1/seal" ]; then seal=$(base64 -w 0 "$boot/tidegate/$1/seal"); fi
-  choose "$1"
+  find_entry "$1"
   good=false
   failed=false
-  case $chosen in
-  '') [ ! -f "$entries/tidegate-$1.conf.off" ] || good=true ;;
-  */tidegate-$1.conf) good=true ;;
-  *) ! is_bad "$chosen" || failed=true ;;
+  case $entry_of_slot in
+  */tidegate-$1.conf | */tidegate-$1.conf.off) good=true ;;
+  *) ! is_bad "$entry_of_slot" || failed=true ;;
   esac
-  printf '"%s":{"seal":%s,"images":{%s},"room":%s,"good":%s,"failed":%s}' \
-    "$1" "$(quoted_or_null "$seal")" "${images#,}" "$room" "$good" "$failed"
+  printf '"%s":{"seal":%s,"images":{%s},"room":%s,"places":{%s},"good":%s,"failed":%s}' \
+    "$1" "$(quoted_or_null "$seal")" "${images#,}" "$room" "$places" "$good" "$failed"
 }
 
 state() {
-  choose a b
+  choose
   next=
   [ -z "$chosen" ] || next=$(slot_of "$chosen")
   free=$(free_bytes)
@@ -174,8 +206,7 @@ must_not_run() {
 # The choice first, then the seal, then the bytes: at no time is a slot chosen that is not whole.
 clear() {
   must_not_run
-  rm -f "$entries/tidegate-$slot.conf"* "$entries/tidegate-$slot+"*
-  durable "$entries"
+  drop_entries "$slot"
   rm -f "$folder/seal" "$folder/seal.tmp"
   durable "$folder"
   rm -f "$folder"/*
@@ -186,8 +217,8 @@ write() {
   must_not_run
   [ ! -f "$folder/seal" ] || refuse slots "slot $slot is sealed"
   if [ "$image" = boot ]; then
-    rm -f "$place"
     limit=$(($(free_bytes) - margin))
+    [ ! -f "$place" ] || limit=$((limit + $(stat -c %s "$place")))
   else
     [ -e "$place" ] || refuse slots "there is no partition $place"
     limit=$(size_of_device "$place")
@@ -195,8 +226,10 @@ write() {
   [ "$size" -le "$limit" ] || refuse full "image $image needs $size bytes, there is room for $limit"
   rm -f "$folder/$image.size"
   durable "$folder"
+  [ "$image" != boot ] || rm -f "$place"
   copy_to "$place" "$size"
-  echo "$size" | put "$folder/$image.size"
+  durable "$folder"
+  put "$folder/$image.size" "$size"
 }
 
 # copy_to PATH SIZE: exactly so many bytes of stdin, durable.
@@ -227,19 +260,25 @@ seal() {
   rename "$folder/seal.tmp" "$folder/seal"
 }
 
-# One rename makes the entry of the slot the chosen one: it has the highest version.
+# One rename makes the entry of the slot the chosen one: it has the highest version. What else the slot had goes when that is
+# durable, so at no time is a slot that was there to boot without an entry, or one that was good on trial.
 activate() {
   [ -f "$folder/seal" ] || [ "$slot" = "$(running)" ] || refuse slots "slot $slot is not sealed"
   counter=
   if [ "$trial" = true ]; then counter=+$tries; fi
   wanted=$entries/tidegate-$slot$counter.conf
-  choose a b
+  choose
   if [ -n "$chosen" ] && [ "$(slot_of "$chosen")" = "$slot" ] && ! is_bad "$chosen"; then
     rename "$chosen" "$wanted"
   else
-    rm -f "$entries/tidegate-$slot.conf"* "$entries/tidegate-$slot+"*
-    new_entry | put "$wanted"
+    find_entry "$other"
+    highest_of_other=$highest
+    find_entry "$slot"
+    [ "$highest" -gt "$highest_of_other" ] || highest=$highest_of_other
+    text=$(new_entry $((highest + 1)))
+    put "$wanted" "$text"
   fi
+  drop_entries "$slot" "$wanted"
   if [ "$slot" = "$(running)" ]; then
     for entry in "$entries/tidegate-$other.conf" "$entries/tidegate-$other+"*.conf; do
       [ ! -f "$entry" ] || rename "$entry" "$entry.off"
@@ -247,19 +286,23 @@ activate() {
   fi
 }
 
+# new_entry VERSION
 new_entry() {
-  highest=$(cat "$entries"/tidegate-* 2>/dev/null | sed -n 's/^version //p' | sort -n | tail -n 1)
   echo "title Tidegate, slot $slot"
   echo 'sort-key tidegate'
-  echo "version $((${highest:-0} + 1))"
+  echo "version $1"
   echo "efi /tidegate/$slot/boot.efi"
   echo "options $options" | sed "s/@slot@/$slot/g"
 }
 
 mark_good() {
-  choose "$slot"
-  [ -n "$chosen" ] || refuse slots "slot $slot was never activated"
-  rename "$chosen" "$entries/tidegate-$slot.conf"
+  find_entry "$slot"
+  case $entry_of_slot in
+  '' | *.off) refuse slots "slot $slot is not activated" ;;
+  esac
+  good=$entries/tidegate-$slot.conf
+  rename "$entry_of_slot" "$good"
+  drop_entries "$slot" "$good"
 }
 
 serve

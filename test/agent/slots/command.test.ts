@@ -76,6 +76,18 @@ describe('CommandSlots', () => {
     ]);
   });
 
+  it('goes by the places of images where the program says them, and by the room alone where it does not', async () => {
+    const held = (places: object) => stateWith({ a: { ...EMPTY, room: 100, ...places } });
+    const roomy = program('true', { state: held({}) });
+    expect(await roomy.spaceRefusal({ root: 60, data: 40 })).toBeNull();
+    expect(await roomy.spaceRefusal({ root: 60, data: 41 })).toContain('100 are free');
+    const placed = program('true', { state: held({ places: { root: 70, boot: 70 } }) });
+    expect(await placed.spaceRefusal({ root: 70, boot: 30 })).toBeNull();
+    expect(await placed.spaceRefusal({ root: 71 })).toContain('its place has 70');
+    expect(await placed.spaceRefusal({ root: 1, data: 1 })).toContain('no place for image data');
+    expect(await placed.spaceRefusal({ root: 70, boot: 31 })).toContain('100 are free');
+  });
+
   it.each([
     { case: 'nothing', lines: 'true' },
     { case: 'no JSON', lines: 'echo hello' },

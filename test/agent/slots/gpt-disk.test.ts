@@ -171,6 +171,18 @@ describe('changeGpt', () => {
     expect(disk.writes).toBe(0);
   });
 
+  it('reads what it wrote back past the page cache', async () => {
+    const { bytes } = setup();
+    const open = new MemoryDisk(bytes, 512).opener();
+    const modes: string[] = [];
+    const watched: OpenDisk = (mode) => {
+      modes.push(mode);
+      return open(mode);
+    };
+    await changeGpt(watched, () => BIT);
+    expect(modes).toEqual(['write', 'read-back']);
+  });
+
   it('says so when the disk does not give back what was written', async () => {
     const { bytes } = setup();
     const disk = new MemoryDisk(bytes, 512);

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
+import { openDisk } from '../../../agent/slots/disk-file.ts';
 import { readPastCache } from '../../../agent/slots/read-past-cache.ts';
 import { noise } from '../../support/noise.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { codeOf } from '../error-code.ts';
 
 const run = promisify(execFile);
 const READER = join(import.meta.dirname, 'past-cache-reader.ts');
@@ -15,6 +17,10 @@ const MIB = 1024 * 1024;
 const readSchema = z.object({ sha256: z.string(), fromDevice: z.number() });
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+async function bytesFromDevices(): Promise<number> {
+  return Number(/^read_bytes: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8'))?.[1]);
+}
 
 async function pagesInMemory(path: string): Promise<number> {
   const { stdout } = await run('fincore', ['--bytes', '--noheadings', '--output', 'PAGES', path]);
@@ -35,6 +41,22 @@ describe('readPastCache on a disk', () => {
     const { sha256: read, fromDevice } = readSchema.parse(JSON.parse(stdout));
     expect(read).toBe(sha256(bytes));
     expect(fromDevice).toBeGreaterThanOrEqual(bytes.length);
+  });
+
+  it('has the device give what a partition table is compared with', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'disk.img');
+    const bytes = noise(16 * MIB);
+    await writeFile(path, bytes);
+    await using handle = await open(path, 'r+');
+    await handle.sync();
+    await using disk = await openDisk(path, 'read-back');
+    const before = await bytesFromDevices();
+    expect(sha256(await disk.read(512, bytes.length - 1024))).toBe(
+      sha256(bytes.subarray(512, -512)),
+    );
+    expect((await bytesFromDevices()) - before).toBeGreaterThanOrEqual(bytes.length - 1024);
+    expect(await codeOf(disk.read(bytes.length - 512, 1024))).toBe('agent/disk');
   });
 
   it('reads what was written and not yet synced', async () => {

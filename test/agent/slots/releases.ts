@@ -38,7 +38,8 @@ export function sampleVerityRelease(
   );
 }
 
-function releaseOf(
+/** A release of these very images, stored raw. */
+export function releaseOf(
   version: string,
   images: Readonly<Record<string, Buffer>>,
   verity: Release['verity'] = null,

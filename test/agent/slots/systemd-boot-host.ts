@@ -1,8 +1,9 @@
-import { chmod, mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CommandSlots } from '../../../agent/slots/command.ts';
 import type { SlotName } from '../../../agent/slots/command-protocol.ts';
 import type { Program } from '../../../agent/programs.ts';
+import { bootFromDisk, makeBootDisk } from '../../support/systemd-boot.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 export const SYSTEMD_BOOT_EXAMPLE = join(
@@ -38,39 +39,24 @@ export async function systemdBootHost({
   readonly partitionBytes?: number;
 } = {}): Promise<SystemdBootHost> {
   const { path: folder, [Symbol.asyncDispose]: dispose } = await temporaryFolder(IN_MEMORY);
-  const at = (...parts: readonly string[]) => join(folder, ...parts);
-  const entries = at('esp', 'loader', 'entries');
-  for (const made of [entries, at('devices'), at('efivars')])
-    await mkdir(made, { recursive: true });
-  for (const image of ['root', 'hash']) {
-    for (const slot of ['a', 'b']) {
-      const device = at('devices', `${image}-${slot}`);
-      await writeFile(device, '');
-      await truncate(device, partitionBytes);
-    }
-  }
-  const settings = { boot: at('esp'), devices: at('devices'), efivars: at('efivars') };
-  const lines = Object.entries(settings).map(([key, value]) => `${key}='${value}'\n`);
-  await writeFile(at('conf'), `${lines.join('')}options='root=PARTLABEL=root-@slot@'\ntries=3\n`);
-  const program = [script, at('conf')] as const;
+  const conf = join(folder, 'conf');
+  await writeFile(conf, await makeBootDisk(folder, partitionBytes));
+  const program = [script, conf] as const;
   let running: SlotName | null = null;
   return {
-    ...{ folder, entries, program: [...program] },
+    ...{ folder, program: [...program] },
+    entries: join(folder, 'esp', 'loader', 'entries'),
     slots: () => new CommandSlots({ program: [...program], timeoutMs: 60_000 }),
     async boot() {
-      const taken = await takeEntry(entries);
-      if (taken === null) return null;
-      running = taken.startsWith('tidegate-a') ? 'a' : 'b';
-      const variable = `LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f`;
-      const text = Buffer.from(`${taken}\0`, 'utf16le');
-      await writeFile(at('efivars', variable), Buffer.concat([Buffer.from([6, 0, 0, 0]), text]));
-      return running;
+      const taken = await bootFromDisk(folder);
+      running = taken ?? running;
+      return taken;
     },
     running: () => running,
     pathOf: (image, slot) =>
       image === 'boot'
-        ? at('esp', 'tidegate', slot, 'boot.efi')
-        : at('devices', `${image}-${slot}`),
+        ? join(folder, 'esp', 'tidegate', slot, 'boot.efi')
+        : join(folder, 'devices', `${image}-${slot}`),
     [Symbol.asyncDispose]: dispose,
   };
 }
@@ -94,36 +80,4 @@ export async function changedExample(
   const script = join(path, 'systemd-boot.sh');
   await chmod(script, 0o755);
   return { script, [Symbol.asyncDispose]: dispose };
-}
-
-type Entry = { readonly name: string; readonly left: number | null; readonly version: number };
-
-/** The entry that systemd-boot takes, under the name that it has from then on. */
-async function takeEntry(folder: string): Promise<string | null> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.conf'));
-  const entries = await Promise.all(names.map((name) => readEntry(folder, name)));
-  // Entries without tries left come last; of the others the highest version is first.
-  const isBad = ({ left }: Entry) => Number(left === 0);
-  const [first] = entries.toSorted((a, b) => isBad(a) - isBad(b) || b.version - a.version);
-  if (first === undefined) return null;
-  const taken = afterTry(first.name);
-  await rename(join(folder, first.name), join(folder, taken));
-  return taken;
-}
-
-async function readEntry(folder: string, name: string): Promise<Entry> {
-  const text = await readFile(join(folder, name), 'utf8');
-  const left = /\+(\d+)(?:-\d+)?\.conf$/.exec(name)?.[1];
-  return {
-    name,
-    left: left === undefined ? null : Number(left),
-    version: Number(/^version (\d+)$/m.exec(text)?.[1]),
-  };
-}
-
-/** `x+3.conf` becomes `x+2-1.conf`; what has no counter, or nothing left in it, stays. */
-function afterTry(name: string): string {
-  const [, stem, left = '0', done = '0'] = /^(.*)\+(\d+)(?:-(\d+))?\.conf$/.exec(name) ?? [];
-  if (stem === undefined || left === '0') return name;
-  return `${stem}+${Number(left) - 1}-${Number(done) + 1}.conf`;
 }
