@@ -10,7 +10,6 @@ import type { Storage } from '../adapters/storage/storage.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import { openAuditTrail } from './audit-trail.ts';
 import type { AuditTrail } from './audit-trail.ts';
-import { catchUp, learnPending, readPending } from './catch-up.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
@@ -29,6 +28,7 @@ import { LimitMembers } from './limit-members.ts';
 import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
+import { Outbox, readOutbox } from './outbox.ts';
 import { ReleaseCatalog } from './release-catalog.ts';
 import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
@@ -80,6 +80,7 @@ export type Context = ContextParts & {
   readonly releases: ReleaseCatalog;
   readonly writeBehind: WriteBehind;
   readonly reportIntake: ReportIntake;
+  readonly outbox: Outbox;
   readonly intake: VerbIntake;
   readonly jobs: Jobs;
   /** Commits the verbs of the outbox now. */
@@ -100,7 +101,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     ...(sleep === undefined ? {} : { sleep }),
   });
   // Before the manifest: a verb that leaves the outbox meanwhile is in the manifest then.
-  const pending = await readPending(state);
+  const { pending, learntUpTo } = await readOutbox(state);
   const published = await repository.load();
   requireServerKeys(published, signers);
   const manifest = await readManifest(repository, published);
@@ -108,6 +109,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   const fleet = new Fleet({ state: published, ...manifest }, pending, (before, after) => {
     publishChanges(events, before, after);
   });
+  const outbox = new Outbox({ state, fleet, learntUpTo });
   const trail = await openAuditTrail({
     state,
     fleet,
@@ -151,12 +153,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     onOwnCommit: tellOthers,
   });
   const listing = new Listing({ fleet, link, now });
-  const commit = () =>
-    commitPending({ state, fleet, link, metrics, onFinished: tellOthers, now, log });
+  const commit = () => commitPending({ outbox, link, metrics, onFinished: tellOthers, now, log });
   const judge = () => judgeRollouts({ state, fleet, intake, writeBehind, now });
   const jobs = createJobs({
     replicas,
-    catchUp: () => catchUp({ state, fleet, link }),
+    outbox,
     commitPending: commit,
     flush: () => writeBehind.flush(),
     judge,
@@ -193,11 +194,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   });
   const intake = new VerbIntake({
     state,
+    outbox,
     fleet,
     link,
     now,
     log,
-    learnPending: () => learnPending({ state, fleet }),
     onAccepted: () => {
       jobs.outbox.wake();
       tellOthers();
@@ -219,6 +220,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     releases: new ReleaseCatalog({ repository, fleet, now }),
     writeBehind,
     reportIntake: new ReportIntake({ state }),
+    outbox,
     intake,
     jobs,
     commitPending: commit,

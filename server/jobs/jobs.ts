@@ -10,6 +10,7 @@ import type { StartTimer } from './job.ts';
 import type { Leases } from '../leases.ts';
 import type { LimitMembers } from '../limit-members.ts';
 import type { Listing } from './listing.ts';
+import type { Outbox } from '../outbox.ts';
 import type { Retention } from './retention.ts';
 
 const OUTBOX_MS = 60_000;
@@ -25,8 +26,7 @@ const CLOCK_MS = 5000;
 
 export type JobsOptions = {
   readonly replicas: Replicas;
-  /** Takes over what other servers accepted and what anybody committed. */
-  readonly catchUp: () => Promise<void>;
+  readonly outbox: Pick<Outbox, 'learn'>;
   readonly commitPending: () => Promise<void>;
   readonly link: RepositoryLink;
   readonly listing: Listing;
@@ -81,8 +81,10 @@ export function createJobs(options: JobsOptions) {
   const gates = led('gates', GATES_MS, options.judge);
   const leases = job('leases', LEASES_MS, () => options.leases.tick());
   const audit = job('audit', AUDIT_MS, options.recordFound);
-  const follow = job('follow', options.followMs, async () => {
-    await options.catchUp();
+  const follow = job('follow', options.followMs, () => options.link.follow());
+  // Not a part of `follow`: what others accepted is obeyed although the storage does not answer.
+  const learn = job('learn', options.followMs, async () => {
+    await options.outbox.learn();
     // What other servers accepted is committed by the one that leads.
     outbox.wake();
   });
@@ -98,6 +100,7 @@ export function createJobs(options: JobsOptions) {
     leases,
     job('limit-members', MEMBERS_MS, () => options.members.tick()),
     audit,
+    learn,
     follow,
     job('clock', CLOCK_MS, async () => {
       options.checkClock();
@@ -118,6 +121,7 @@ export function createJobs(options: JobsOptions) {
       });
       replicas.start({
         onNews: () => {
+          learn.wake();
           follow.wake();
         },
         onLead: (isLeader) => {
