@@ -133,12 +133,15 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     wake: () => {
       jobs.leases.wake();
     },
+    tell: (news) => {
+      replicas.notify(news);
+    },
   });
   const updog = new UpdogSightings();
   const metrics = createMetrics({ fleet, leases, state, updog, now });
   const load = new LoadMeter();
   const tellOthers = () => {
-    replicas.notify('changed');
+    replicas.notify({ kind: 'changed' });
   };
   const link = new RepositoryLink({
     repository,

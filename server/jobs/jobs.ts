@@ -4,7 +4,7 @@ import type { LoadMeter } from '../load-meter.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
 import { leads } from '../../adapters/state/replicas.ts';
-import type { Replicas } from '../../adapters/state/replicas.ts';
+import type { News, Replicas } from '../../adapters/state/replicas.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
 import type { Leases } from '../leases.ts';
@@ -34,7 +34,7 @@ export type JobsOptions = {
   readonly flush: () => Promise<void>;
   /** Does what the outcomes of hosts ask for. */
   readonly judge: () => Promise<void>;
-  readonly leases: Pick<Leases, 'tick'>;
+  readonly leases: Pick<Leases, 'tick' | 'hear'>;
   readonly members: Pick<LimitMembers, 'tick'>;
   /** Writes down in the audit log what others committed. */
   readonly recordFound: () => Promise<void>;
@@ -109,10 +109,30 @@ export function createJobs(options: JobsOptions) {
       options.load.sample();
     }),
   ];
+  const onNews = (news: News) => {
+    switch (news.kind) {
+      case 'changed':
+        learn.wake();
+        follow.wake();
+        return;
+      case 'failed':
+        gates.wake();
+        return;
+      case 'leased':
+      case 'freed':
+        options.leases.hear(news);
+    }
+  };
   return {
     outbox,
     writeBehind,
-    gates,
+    /** Judges as soon as possible, on the server that leads. */
+    gates: {
+      wake: () => {
+        if (leads(replicas)) gates.wake();
+        else replicas.notify({ kind: 'failed' });
+      },
+    },
     leases,
     audit,
     start: () => {
@@ -120,10 +140,7 @@ export function createJobs(options: JobsOptions) {
         one.start();
       });
       replicas.start({
-        onNews: () => {
-          learn.wake();
-          follow.wake();
-        },
+        onNews,
         onLead: (isLeader) => {
           options.log.info({}, isLeader ? 'leading' : 'not leading any more');
           if (isLeader) ofLeader.forEach((one) => one.wake());

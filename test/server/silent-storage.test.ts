@@ -30,7 +30,7 @@ function follower() {
   };
   const tell = () => {
     listeners.forEach(({ onNews }) => {
-      onNews('changed');
+      onNews({ kind: 'changed' });
     });
   };
   return { replicas, tell };

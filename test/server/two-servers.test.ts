@@ -214,3 +214,17 @@ describe('a verb given to a server that has not heard of the others', () => {
     expect(paused.state).toBe('paused');
   });
 });
+
+describe('what a server decides by itself', () => {
+  it('is not done when another server accepted a verb for the rollout a moment before', async () => {
+    await using pair = await twoServers();
+    const { server, other } = pair;
+    const [rollout] = other.fleet.view.rollouts;
+    if (rollout === undefined) throw new Error('no rollout is seen');
+    await pair.pause();
+    const evidence = await server.state.countsOf(rollout.id);
+    await other.intake.acceptOwn(rollout, { kind: 'halt' }, evidence);
+    expect(pair.seen()).toEqual(['paused']);
+    expect(await server.state.recentVerbs(10)).toHaveLength(2);
+  });
+});
