@@ -14,7 +14,7 @@ const changed = z.record(z.string(), z.string()).parse(JSON.parse(change));
 const stop = new AbortController();
 
 /** The clock runs, as real ones do, until a line of the input sets it ahead or back by so many milliseconds. */
-const START_MS = Date.parse('2040-01-01T00:01:00Z');
+const START_MS = Date.parse(process.env['CLOCK_STARTS_AT'] ?? '2040-01-01T00:01:00Z');
 let aheadMs = 0;
 createInterface({ input: process.stdin }).on('line', (line) => {
   aheadMs = Number(line);
