@@ -20,8 +20,9 @@ afterAll(async () => {
   await postgres[Symbol.asyncDispose]();
 });
 
-async function publishedBucket({ storageUrl, env }: Versitygw): Promise<Place> {
-  const url = storageUrl('replicas');
+async function publishedBucket(gateway: Versitygw): Promise<Place> {
+  const { env } = gateway;
+  const url = gateway.storageUrl('replicas');
   await using storage = await openStorage(url, { access: 'write', cwd: '/', env });
   await publishedRepository(storage);
   return { url, env };
