@@ -66,6 +66,15 @@ export function appliedIds({ rollouts, fleet }: Plan): ReadonlySet<string> {
   return new Set(histories.flatMap((history) => history.map(({ id }) => id)));
 }
 
+/**
+ * How many of the verbs, the first ones, are decided on, because the plan holds the last of them. Verbs are committed in the
+ * order of acceptance: one that comes before and is not in the plan was refused, and must not take effect after the later one.
+ */
+export function countDecided(plan: Plan, inOrder: readonly PlanVerb[]): number {
+  const applied = appliedIds(plan);
+  return inOrder.findLastIndex(({ id }) => applied.has(id)) + 1;
+}
+
 function taken(verb: PlanVerb): RolloutError {
   return new RolloutError('rollout/exists', `verb ${verb.id} was used for something else before`);
 }

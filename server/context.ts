@@ -10,7 +10,6 @@ import type { Storage } from '../adapters/storage/storage.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import { openAuditTrail } from './audit-trail.ts';
 import type { AuditTrail } from './audit-trail.ts';
-import { catchUp, learnPending, readPending } from './catch-up.ts';
 import type { CheckInPace } from './check-in-interval.ts';
 import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
@@ -30,6 +29,7 @@ import { LoadMeter } from './load-meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
 import type { Operator } from '../core/operators.ts';
+import { Outbox, readOutbox } from './outbox.ts';
 import { ReleaseCatalog } from './release-catalog.ts';
 import { ReportIntake } from './report-intake.ts';
 import { RepositoryLink } from './repository-link.ts';
@@ -81,6 +81,7 @@ export type Context = ContextParts & {
   readonly releases: ReleaseCatalog;
   readonly writeBehind: WriteBehind;
   readonly reportIntake: ReportIntake;
+  readonly outbox: Outbox;
   readonly intake: VerbIntake;
   readonly jobs: Jobs;
   /** Commits the verbs of the outbox now. */
@@ -101,7 +102,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     ...(sleep === undefined ? {} : { sleep }),
   });
   // Before the manifest: a verb that leaves the outbox meanwhile is in the manifest then.
-  const pending = await readPending(state);
+  const { pending, learntUpTo } = await readOutbox(state);
   const published = await repository.load();
   requireServerKeys(published, signers);
   const manifest = await readManifest(repository, published);
@@ -109,6 +110,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   const fleet = new Fleet({ state: published, ...manifest }, pending, (before, after) => {
     publishChanges(events, before, after);
   });
+  const outbox = new Outbox({ state, fleet, learntUpTo });
   const trail = await openAuditTrail({
     state,
     fleet,
@@ -132,12 +134,15 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     wake: () => {
       jobs.leases.wake();
     },
+    tell: (news) => {
+      replicas.notify(news);
+    },
   });
   const updog = new UpdogSightings();
   const metrics = createMetrics({ fleet, leases, state, updog, now });
   const load = new LoadMeter();
   const tellOthers = () => {
-    replicas.notify('changed');
+    replicas.notify({ kind: 'changed' });
   };
   const link = new RepositoryLink({
     repository,
@@ -152,12 +157,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     onOwnCommit: tellOthers,
   });
   const listing = new Listing({ fleet, link, now });
-  const commit = () =>
-    commitPending({ state, fleet, link, metrics, onFinished: tellOthers, now, log });
+  const commit = () => commitPending({ outbox, link, metrics, onFinished: tellOthers, now, log });
   const judge = () => judgeRollouts({ state, fleet, intake, writeBehind, now });
   const jobs = createJobs({
     replicas,
-    catchUp: () => catchUp({ state, fleet, link }),
+    outbox,
     commitPending: commit,
     flush: () => writeBehind.flush(),
     judge,
@@ -194,11 +198,11 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   });
   const intake = new VerbIntake({
     state,
+    outbox,
     fleet,
     link,
     now,
     log,
-    learnPending: () => learnPending({ state, fleet }),
     onAccepted: () => {
       jobs.outbox.wake();
       tellOthers();
@@ -220,6 +224,7 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     releases: new ReleaseCatalog({ repository, fleet, now }),
     writeBehind,
     reportIntake: new ReportIntake({ state }),
+    outbox,
     intake,
     jobs,
     commitPending: commit,

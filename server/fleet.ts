@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RepositoryState } from '../adapters/repository/repository.ts';
 import type { ManifestContent } from '../adapters/repository/rollouts.ts';
+import type { VerbStatus } from '../adapters/state/state.ts';
 import { currentNewestFirst } from '../core/decide.ts';
 import type { Judgement } from '../core/decide.ts';
 import type { LeaseCount } from '../core/fleet/limit.ts';
-import { applyToPlan } from '../core/plan.ts';
+import { applyToPlan, countDecided } from '../core/plan.ts';
 import type { Plan, PlanVerb } from '../core/plan.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { platformOfRole } from '../core/tuf/names.ts';
@@ -13,23 +15,33 @@ import { RolloutError } from '../core/verb.ts';
 /** The content of the signed manifest, and the state of the repository that it belongs to. */
 export type Published = ManifestContent & { readonly state: RepositoryState };
 
+/** A verb that is durable, and what is known to have become of it. */
+export type AcceptedVerb = {
+  /** Its place in the order of acceptance. */
+  readonly sequence: number;
+  readonly verb: PlanVerb;
+  readonly status: VerbStatus['kind'];
+};
+
 /**
  * All that polls are answered from: never changed, only replaced as a whole. Its plan is the one in force: that of the
- * manifest with the pending verbs applied on top.
+ * manifest with the accepted verbs applied on top.
  */
 export type FleetView = Plan & {
   readonly published: Published;
-  /** Verbs that are durable, but not in the manifest yet, in the order of acceptance. */
+  /** Verbs that `published` need not hold yet, although they may be committed, in the order of acceptance. */
+  readonly accepted: readonly AcceptedVerb[];
+  /** Those of them that wait to be committed. */
   readonly pending: readonly PlanVerb[];
   readonly platforms: readonly Platform[];
 };
 
 /**
- * The plan after the verbs. A verb that is not legal any more because somebody else committed first has no effect; the
- * outbox will find the same and reject it.
+ * The plan after the verbs, which are in the order of acceptance. A verb that is not legal any more because somebody else
+ * committed first has no effect; the outbox will find the same and reject it.
  */
-export function planInForce(committed: Plan, pending: readonly PlanVerb[]): Plan {
-  return pending.reduce((plan, verb) => {
+export function planInForce(committed: Plan, accepted: readonly PlanVerb[]): Plan {
+  return accepted.slice(countDecided(committed, accepted)).reduce((plan, verb) => {
     try {
       return applyToPlan(plan, verb);
     } catch (error) {
@@ -47,11 +59,11 @@ export class Fleet {
 
   constructor(
     published: Published,
-    pending: readonly PlanVerb[],
+    accepted: readonly AcceptedVerb[],
     onChange: (before: FleetView, after: FleetView) => void = () => {},
   ) {
     this.#onChange = onChange;
-    this.#view = viewOf(published, pending);
+    this.#view = viewOf(published, accepted);
     this.#current = currentByPlatform(this.#view);
   }
 
@@ -70,44 +82,54 @@ export class Fleet {
     return this.#current.get(keyOf(platform)) ?? null;
   }
 
-  /** Somebody committed: this server or another writer. */
-  publish(published: Published): void {
-    this.#replace(published, this.#view.pending);
+  /** Somebody committed: this server or another writer. Verbs that were committed before it was read may be named as `held`. */
+  publish(published: Published, held: ReadonlySet<string> = new Set()): void {
+    const others = this.#view.accepted.filter(({ verb }) => !held.has(verb.id));
+    this.#replace(published, notShown(published, others));
   }
 
-  /** A verb became durable. */
-  accept(verb: PlanVerb): void {
-    if (this.#view.pending.some(({ id }) => id === verb.id)) return;
-    this.#replace(this.#view.published, [...this.#view.pending, verb]);
+  /**
+   * What is known now of these verbs, accepted by whichever server; of others nothing changes. A verb leaves the memory when it
+   * was rejected, or when it was committed and `published` shows it.
+   */
+  learn(stored: readonly AcceptedVerb[]): void {
+    const { published, accepted } = this.#view;
+    const known = new Map([...accepted, ...stored].map((one) => [one.verb.id, one]));
+    const inOrder = [...known.values()].toSorted((a, b) => a.sequence - b.sequence);
+    const rest = notShown(published, inOrder);
+    const isNew = !isDeepStrictEqual(rest.map(standing), accepted.map(standing));
+    if (isNew) this.#replace(published, rest);
   }
 
-  /** Verbs that are durable, perhaps accepted by another server, in the order of acceptance. */
-  learn(durable: readonly PlanVerb[]): void {
-    const known = new Set(durable.map(({ id }) => id));
-    // Those that the list does not name were accepted after it was read, or are finished.
-    const others = this.#view.pending.filter(({ id }) => !known.has(id));
-    this.#replace(this.#view.published, [...durable, ...others]);
-  }
-
-  /** A verb was committed or rejected for good. */
-  settle(verbId: string): void {
-    const pending = this.#view.pending.filter(({ id }) => id !== verbId);
-    this.#replace(this.#view.published, pending);
-  }
-
-  #replace(published: Published, pending: readonly PlanVerb[]): void {
+  #replace(published: Published, accepted: readonly AcceptedVerb[]): void {
     const before = this.#view;
-    this.#view = viewOf(published, pending);
+    this.#view = viewOf(published, accepted);
     this.#current = currentByPlatform(this.#view);
     this.#onChange(before, this.#view);
   }
 }
 
-function viewOf(published: Published, pending: readonly PlanVerb[]): FleetView {
+function standing({ sequence, verb, status }: AcceptedVerb) {
+  return { sequence, id: verb.id, status };
+}
+
+/** Without those that are finished and of which the manifest shows what became of them. */
+function notShown(published: Plan, inOrder: readonly AcceptedVerb[]): readonly AcceptedVerb[] {
+  const verbs = inOrder.map(({ verb }) => verb);
+  const decided = countDecided(published, verbs);
+  return inOrder.filter(
+    ({ status }, index) => status === 'pending' || (status === 'committed' && index >= decided),
+  );
+}
+
+function viewOf(published: Published, accepted: readonly AcceptedVerb[]): FleetView {
+  const { rollouts, fleet } = published;
+  const verbs = accepted.map(({ verb }) => verb);
   return {
     published,
-    pending,
-    ...planInForce({ rollouts: published.rollouts, fleet: published.fleet }, pending),
+    accepted,
+    pending: accepted.flatMap(({ verb, status }) => (status === 'pending' ? [verb] : [])),
+    ...planInForce({ rollouts, fleet }, verbs),
     platforms: platformsOf(published.state),
   };
 }

@@ -1,4 +1,5 @@
 import { TOO_LATE_MS } from '../adapters/state/leases.ts';
+import type { LeaseNews } from '../adapters/state/replicas.ts';
 import { StateError } from '../adapters/state/state.ts';
 import type { Lease, State } from '../adapters/state/state.ts';
 import { ceilingOf, limitsOf } from '../core/fleet/limit.ts';
@@ -19,13 +20,15 @@ export type LeasesOptions = {
   readonly requireClock: () => void;
   /** Called when the book is known to lag behind. */
   readonly wake: () => void;
+  /** Tells the other servers. */
+  readonly tell: (news: LeaseNews) => void;
 };
 
 type Limit = { readonly key: string; readonly ceiling: number };
 
 /**
  * Who may be under way at once. The database gives the leases, one transaction each, so that servers together never give more than
- * the limits allow; who is held back is held back from memory, which every grant, report and look at the database brings up to date.
+ * the limits allow; who is held back is held back from memory, which every grant and report, here or on another server, and every look at the database brings up to date.
  */
 export class Leases {
   readonly #options: LeasesOptions;
@@ -36,6 +39,8 @@ export class Leases {
   /** Hosts of which the book learnt something since the last look at the database began. */
   readonly #touched = new Set<string>();
   readonly #underWay = new Map<string, Member>();
+  /** Hosts that reported since: a report that the database had already frees nothing, so it is asked before one is held. */
+  readonly #doubted = new Set<string>();
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -46,12 +51,13 @@ export class Leases {
     return this.#book.size;
   }
 
-  /** The leases that stand in this host's way: none of a limit of which it holds one itself. */
+  /** The leases that stand in this host's way: none of a limit of which it holds one itself, or may hold one. */
   countFor(hostId: string): LeaseCount {
     return (key) => {
       const now = this.#options.now();
       const members = this.#options.members.of(key);
-      if (this.#book.holds(hostId, key, now)) return { inUse: 0, members };
+      const isOwn = this.#book.holds(hostId, key, now) || this.#doubted.has(hostId);
+      if (isOwn) return { inUse: 0, members };
       const inUse = Math.max(this.#book.inUse(key, now), this.#full.get(key)?.ceiling ?? 0);
       return { inUse, members };
     };
@@ -81,8 +87,16 @@ export class Leases {
 
   /** The host's outcome is durable, so that its leases are free. */
   freed(hostId: string): void {
+    if (this.#book.endOf(hostId) !== null) this.#options.tell({ kind: 'freed', hostId });
+    this.#free(hostId);
+  }
+
+  /** Another server gave leases, or took a report. */
+  hear(news: LeaseNews): void {
+    const { hostId } = news;
+    if (news.kind === 'freed') return this.#free(hostId);
     this.#touched.add(hostId);
-    this.#book.delete(hostId);
+    this.#book.set(hostId, news.keys, new Date(news.untilMs));
   }
 
   /** Renews the leases of those who were heard of, and reads what other servers gave and freed. Throws StateError. */
@@ -94,16 +108,24 @@ export class Leases {
     const isBounded = fleet.view.fleet.rules.groups.some(
       ({ concurrency }) => concurrency.length > 0,
     );
-    if (!isBounded && this.#book.size === 0) return;
-    const refused = [...this.#full];
+    const [refused, doubted] = [[...this.#full], [...this.#doubted]];
     this.#touched.clear();
+    if (!isBounded && this.#book.size === 0) return this.#doubted.clear();
     for (const hostId of this.#asked.keys()) this.#touched.add(hostId);
     const leases = await state.leasesAt(now());
     this.#book.replace(leases, this.#touched);
     for (const [key, mark] of refused) {
       if (this.#full.get(key) === mark) this.#full.delete(key);
     }
+    for (const hostId of doubted) if (!this.#touched.has(hostId)) this.#doubted.delete(hostId);
     await this.#shorten(leases);
+  }
+
+  #free(hostId: string): void {
+    this.#touched.add(hostId);
+    if (this.#book.endOf(hostId) === null) return;
+    this.#book.delete(hostId);
+    this.#doubted.add(hostId);
   }
 
   /** Hosts may be gone for ever that were given leases by a clock that was ahead: those would be out until that time. */
@@ -132,7 +154,7 @@ export class Leases {
   }
 
   async #ask(hostId: string, limits: readonly Limit[]): Promise<boolean> {
-    const { now, timeoutMs, wake } = this.#options;
+    const { now, timeoutMs, wake, tell } = this.#options;
     const at = now();
     const until = new Date(at.getTime() + timeoutMs);
     const missing = limits.filter(({ key }) => !this.#book.holds(hostId, key, at));
@@ -144,7 +166,12 @@ export class Leases {
     );
     const isGranted = await this.#grant({ hostId, limits, at, until });
     this.#touched.add(hostId);
-    if (isGranted) return true;
+    this.#doubted.delete(hostId);
+    if (isGranted) {
+      const keys = limits.map(({ key }) => key);
+      if (missing.length > 0) tell({ kind: 'leased', hostId, keys, untilMs: until.getTime() });
+      return true;
+    }
     this.#book.delete(hostId);
     for (const { key, ceiling } of missing) this.#full.set(key, { ceiling });
     wake();

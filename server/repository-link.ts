@@ -15,7 +15,7 @@ import type { ReleaseRef } from '../core/rollout.ts';
 import type { ExpiryPolicy } from '../core/tuf/lifetimes.ts';
 import type { Platform } from '../core/tuf/names.ts';
 import type { AuditTrail } from './audit-trail.ts';
-import type { Fleet, Published } from './fleet.ts';
+import type { Fleet, FleetView, Published } from './fleet.ts';
 import { Mutex } from './mutex.ts';
 import { isRenewalDue, ownRenewal } from './renewal.ts';
 import { commitRole, isRefusal } from './role-commit.ts';
@@ -59,14 +59,21 @@ export class RepositoryLink {
     return this.#failedCommits.last(performance.now()) ?? this.#contact;
   }
 
-  /** Takes over what others committed; true if there was something. */
+  /**
+   * Takes over what others committed; true if there was something. A verb leaves the memory only once the manifest was read after
+   * the verb had left the outbox, so that there is no moment in which it is in neither.
+   */
   follow(): Promise<boolean> {
     return this.#work(async () => {
       const { repository, fleet } = this.#options;
+      // Committed before the manifest is read, so that it shows what became of them.
+      const held = committedIds(fleet.view);
       const state = await repository.load();
-      if (state.timestampEtag === fleet.view.published.state.timestampEtag) return false;
-      this.#publish({ state, ...(await readManifest(repository, state)) });
-      return true;
+      const { published } = fleet.view;
+      const isNew = state.timestampEtag !== published.state.timestampEtag;
+      if (isNew) this.#publish({ state, ...(await readManifest(repository, state)) }, held);
+      else if (held.size > 0) fleet.publish(published, held);
+      return isNew;
     });
   }
 
@@ -135,12 +142,15 @@ export class RepositoryLink {
     return { signers, now: now(), policy: expiry };
   }
 
-  #publish({ state, rollouts, fleet: record, auditHead }: Published): void {
+  #publish(
+    { state, rollouts, fleet: record, auditHead }: Published,
+    held?: ReadonlySet<string>,
+  ): void {
     const { fleet, trail, onCommit } = this.#options;
     const before = fleet.view.published;
     if (state.timestampEtag !== before.state.timestampEtag) onCommit();
     trail.observe(before, { rollouts, fleet: record });
-    fleet.publish({ state, rollouts, fleet: record, auditHead });
+    fleet.publish({ state, rollouts, fleet: record, auditHead }, held);
   }
 
   #publishOwn(published: Published): void {
@@ -175,4 +185,9 @@ export class RepositoryLink {
       }
     });
   }
+}
+
+function committedIds({ accepted }: FleetView): ReadonlySet<string> {
+  const committed = accepted.filter(({ status }) => status === 'committed');
+  return new Set(committed.map(({ verb }) => verb.id));
 }

@@ -6,7 +6,7 @@ import type { VerbChange } from '../../core/audit-record.ts';
 import { compileManifest } from '../../core/compile.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { parseAuditHead, parseManifest } from '../../core/manifest.ts';
-import { appliedIds, applyToPlan, EMPTY_PLAN } from '../../core/plan.ts';
+import { appliedIds, applyToPlan, countDecided, EMPTY_PLAN } from '../../core/plan.ts';
 import type { Plan, PlanVerb } from '../../core/plan.ts';
 import { releaseRefOf } from '../../core/release-ref.ts';
 import { parseRelease } from '../../core/release.ts';
@@ -128,7 +128,7 @@ export function notPublished(
 
 /**
  * Applies the verbs to the plan of the manifest and commits it, beginning again from what is there whenever somebody
- * else commits first. Without verbs it commits only if the manifest compiles to something else by now. A manifest that is
+ * else commits first. The verbs are in the order of acceptance: what comes before one that is committed is not done any more. Without verbs it commits only if the manifest compiles to something else by now. A manifest that is
  * committed names `auditHead` from then on, or the later head that it names already.
  */
 export async function commitVerbs(
@@ -195,8 +195,11 @@ function applyAll(before: Plan, verbs: readonly PlanVerb[]) {
   let plan = before;
   const rejected: Rejected[] = [];
   const changes = new Map<string, VerbChange>();
-  for (const verb of verbs) {
+  const applied = appliedIds(before);
+  const decided = countDecided(before, verbs);
+  for (const [index, verb] of verbs.entries()) {
     try {
+      if (index < decided && !applied.has(verb.id)) throw overtaken(verb);
       const next = applyToPlan(plan, verb);
       if (next !== plan) changes.set(verb.id, changeOf(verb, plan, next));
       plan = next;
@@ -206,6 +209,14 @@ function applyAll(before: Plan, verbs: readonly PlanVerb[]) {
     }
   }
   return { plan, rejected, changes };
+}
+
+/** It was refused before, by a server that was gone before it could say so. */
+function overtaken({ kind, id }: PlanVerb): RolloutError {
+  return new RolloutError(
+    'rollout/illegal',
+    `${kind} ${id} comes too late: a verb that was accepted after it is committed`,
+  );
 }
 
 /** Ten letters and digits; short enough to type, and never met twice in one manifest. */

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { lockKey } from './postgres-driver.ts';
 import { SessionClient, sessionConfig } from './postgres-pool.ts';
 import { targetOf } from './postgres-target.ts';
-import type { Channel, ReplicaEvents, Replicas, ReplicaStatus } from './replicas.ts';
+import { newsSchema } from './replicas.ts';
+import type { News, ReplicaEvents, Replicas, ReplicaStatus } from './replicas.ts';
 
 /** How soon a server takes the lead after the leader's session ended, and notices that its own did. */
 const BEAT_MS = 500;
@@ -15,9 +16,14 @@ const SOON_NOTICED =
   'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 2';
 const SEEK_LEAD = `select pg_try_advisory_lock(${lockKey('leader')}) as leads`;
 const STILL_THERE = 'select true as leads';
-const SAY = `select pg_notify('${CHANNEL}', current_schema() || '/' || $1)`;
+const SAY = `select pg_notify('${CHANNEL}', current_schema() || '/' || news) from unnest($1::text[]) news`;
+const WHO_AM_I = 'select pg_backend_pid() as pid, current_schema() as schema';
+/** PostgreSQL takes less than 8000, with the name of the schema. */
+const MOST_BYTES = 7000;
+/** Of leases no more is kept while the session is lost: it would be old when it is said. */
+const MOST_UNSAID = 1000;
 
-const ownSchema = z.tuple([z.object({ pid: z.number() })]);
+const ownSchema = z.tuple([z.object({ pid: z.number(), schema: z.string() })]);
 const leadSchema = z.tuple([z.object({ leads: z.boolean() })]);
 
 /** Opens nothing yet: `start` does, and again whenever the session ends. */
@@ -30,8 +36,8 @@ class PostgresReplicas implements Replicas {
   readonly #url: string;
   readonly #stop = new AbortController();
   #status: ReplicaStatus = 'disconnected';
-  /** What the others are still to be told. */
-  readonly #unsaid = new Set<Channel>();
+  /** What the others are still to be told, each text once. */
+  #unsaid = new Set<string>();
   /** Aborted when the next beat should come at once. */
   #beat = new AbortController();
   #underWay: Promise<void> = Promise.resolve();
@@ -48,8 +54,12 @@ class PostgresReplicas implements Replicas {
     this.#underWay = this.#keepSession(events);
   }
 
-  notify(channel: Channel): void {
-    this.#unsaid.add(channel);
+  notify(news: News): void {
+    const isOfLeases = news.kind === 'leased' || news.kind === 'freed';
+    if (isOfLeases && this.#unsaid.size >= MOST_UNSAID) return;
+    const text = JSON.stringify(news);
+    if (Buffer.byteLength(text) > MOST_BYTES) return;
+    this.#unsaid.add(text);
     this.#beat.abort();
   }
 
@@ -80,27 +90,38 @@ class PostgresReplicas implements Replicas {
   }
 
   async #live(session: SessionClient, events: ReplicaEvents, over: AbortSignal): Promise<void> {
-    const { rows: identity } = await session.query('select pg_backend_pid() as pid');
-    const [{ pid }] = ownSchema.parse(identity);
-    session.on('notification', ({ processId, payload }) => {
-      if (processId !== pid && payload?.endsWith('/changed') === true) events.onNews('changed');
+    const { rows: identity } = await session.query(WHO_AM_I);
+    const [{ pid, schema }] = ownSchema.parse(identity);
+    session.on('notification', ({ processId, payload = '' }) => {
+      const news = processId === pid ? null : readNews(payload, schema);
+      if (news !== null) events.onNews(news);
     });
     await session.query(SOON_NOTICED);
     await session.query(`listen ${CHANNEL}`);
     this.#become('follows', events);
-    events.onNews('changed');
+    events.onNews({ kind: 'changed' });
     // Nobody but this loop uses the session, one statement at a time.
     while (!over.aborted) {
       this.#beat = new AbortController();
-      for (const channel of this.#unsaid) {
-        await session.query(SAY, [channel]);
-        this.#unsaid.delete(channel);
-      }
+      await this.#say(session);
       const leads = this.#status === 'leads';
       // The leader asks, too: an answer is the proof that its session lives.
       const { rows } = await session.query(leads ? STILL_THERE : SEEK_LEAD);
       if (leadSchema.parse(rows)[0].leads) this.#become('leads', events);
       await pause(AbortSignal.any([over, this.#beat.signal]));
+    }
+  }
+
+  async #say(session: SessionClient): Promise<void> {
+    const texts = [...this.#unsaid];
+    if (texts.length === 0) return;
+    // What is said again meanwhile is about something later.
+    this.#unsaid = new Set();
+    try {
+      await session.query(SAY, [texts]);
+    } catch (error) {
+      this.#unsaid = new Set([...texts, ...this.#unsaid]);
+      throw error;
     }
   }
 
@@ -114,4 +135,15 @@ class PostgresReplicas implements Replicas {
 /** Until the next beat, or until the signal if that comes first. */
 async function pause(signal: AbortSignal): Promise<void> {
   await sleep(BEAT_MS, undefined, { signal }).catch(() => {});
+}
+
+/** Null for what is not of this state's servers, or says what this one does not understand. */
+function readNews(payload: string, schema: string): News | null {
+  const prefix = `${schema}/`;
+  if (!payload.startsWith(prefix)) return null;
+  try {
+    return newsSchema.parse(JSON.parse(payload.slice(prefix.length)));
+  } catch {
+    return null;
+  }
 }

@@ -1,9 +1,28 @@
-/** What servers tell each other: `changed` is that verbs were accepted or that something was published. */
-export type Channel = 'changed';
+import { z } from 'zod';
+
+export const newsSchema = z.discriminatedUnion('kind', [
+  /** Verbs were accepted, or something was published. */
+  z.object({ kind: z.literal('changed') }),
+  /** Hosts failed, which may have to halt a rollout. */
+  z.object({ kind: z.literal('failed') }),
+  /** A host holds leases of these limits until a time, in milliseconds. */
+  z.object({
+    kind: z.literal('leased'),
+    hostId: z.string(),
+    keys: z.array(z.string()).readonly(),
+    untilMs: z.number(),
+  }),
+  /** A host reported how it went. */
+  z.object({ kind: z.literal('freed'), hostId: z.string() }),
+]);
+
+/** What servers tell each other. */
+export type News = z.infer<typeof newsSchema>;
+export type LeaseNews = Extract<News, { kind: 'leased' | 'freed' }>;
 
 export type ReplicaEvents = {
-  /** Another server may have changed something; said again after any time in which news may have been missed. */
-  readonly onNews: (channel: Channel) => void;
+  /** Of another server; `changed` is said again after any time in which news may have been missed. */
+  readonly onNews: (news: News) => void;
   /** This server leads from now on, or does not any more. */
   readonly onLead: (leads: boolean) => void;
 };
@@ -22,7 +41,7 @@ export interface Replicas extends AsyncDisposable {
   /** Begins to listen and to seek the lead. Called once. */
   start(events: ReplicaEvents): void;
   /** Tells the other servers. Never fails: what they miss they find by themselves. */
-  notify(channel: Channel): void;
+  notify(news: News): void;
 }
 
 /** Whether this server does what one server on a database is enough for. */

@@ -60,6 +60,7 @@ import {
   selectPendingVerbs,
   selectRecentVerbs,
   selectVerb,
+  selectVerbsBehind,
 } from './verbs.ts';
 
 /** The database is owned by the state from now on; `source` is its name in messages, without credentials. */
@@ -203,6 +204,10 @@ export class SqlState implements State {
 
   pendingVerbs(): Promise<readonly StoredVerb[]> {
     return this.#access.run(selectPendingVerbs);
+  }
+
+  verbsBehind(sequence: number): Promise<readonly StoredVerb[]> {
+    return this.#access.run((db) => selectVerbsBehind(db, sequence));
   }
 
   finishVerb(id: string, result: VerbResult, at: Date, record: AuditRecord): Promise<StoredVerb> {

@@ -249,6 +249,8 @@ export interface State extends AsyncDisposable {
   findVerb(id: string): Promise<StoredVerb | null>;
   /** In the order of acceptance. */
   pendingVerbs(): Promise<readonly StoredVerb[]>;
+  /** In the order of acceptance: the pending ones, and all behind this sequence, finished or not. */
+  verbsBehind(sequence: number): Promise<readonly StoredVerb[]>;
   /** A finished verb keeps its first result, which is returned, and only that is written in the audit log. */
   finishVerb(id: string, result: VerbResult, at: Date, record: AuditRecord): Promise<StoredVerb>;
   /** The last accepted first, finished ones too. */

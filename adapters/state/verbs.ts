@@ -78,6 +78,19 @@ export async function selectPendingVerbs(db: Kysely<Tables>): Promise<readonly S
   return rows.map(fromRow);
 }
 
+export async function selectVerbsBehind(
+  db: Kysely<Tables>,
+  sequence: number,
+): Promise<readonly StoredVerb[]> {
+  const rows = await db
+    .selectFrom('verbs')
+    .selectAll()
+    .where((where) => where.or([where('sequence', '>', sequence), where('status', '=', 'pending')]))
+    .orderBy('sequence')
+    .execute();
+  return rows.map(fromRow);
+}
+
 export async function selectRecentVerbs(
   db: Kysely<Tables>,
   limit: number,

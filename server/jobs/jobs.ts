@@ -4,12 +4,13 @@ import type { LoadMeter } from '../load-meter.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
 import { leads } from '../../adapters/state/replicas.ts';
-import type { Replicas } from '../../adapters/state/replicas.ts';
+import type { News, Replicas } from '../../adapters/state/replicas.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
 import type { Leases } from '../leases.ts';
 import type { LimitMembers } from '../limit-members.ts';
 import type { Listing } from './listing.ts';
+import type { Outbox } from '../outbox.ts';
 import type { Retention } from './retention.ts';
 
 const OUTBOX_MS = 60_000;
@@ -25,8 +26,7 @@ const CLOCK_MS = 5000;
 
 export type JobsOptions = {
   readonly replicas: Replicas;
-  /** Takes over what other servers accepted and what anybody committed. */
-  readonly catchUp: () => Promise<void>;
+  readonly outbox: Pick<Outbox, 'learn'>;
   readonly commitPending: () => Promise<void>;
   readonly link: RepositoryLink;
   readonly listing: Listing;
@@ -34,7 +34,7 @@ export type JobsOptions = {
   readonly flush: () => Promise<void>;
   /** Does what the outcomes of hosts ask for. */
   readonly judge: () => Promise<void>;
-  readonly leases: Pick<Leases, 'tick'>;
+  readonly leases: Pick<Leases, 'tick' | 'hear'>;
   readonly members: Pick<LimitMembers, 'tick'>;
   /** Writes down in the audit log what others committed. */
   readonly recordFound: () => Promise<void>;
@@ -81,8 +81,10 @@ export function createJobs(options: JobsOptions) {
   const gates = led('gates', GATES_MS, options.judge);
   const leases = job('leases', LEASES_MS, () => options.leases.tick());
   const audit = job('audit', AUDIT_MS, options.recordFound);
-  const follow = job('follow', options.followMs, async () => {
-    await options.catchUp();
+  const follow = job('follow', options.followMs, () => options.link.follow());
+  // Not a part of `follow`: what others accepted is obeyed although the storage does not answer.
+  const learn = job('learn', options.followMs, async () => {
+    await options.outbox.learn();
     // What other servers accepted is committed by the one that leads.
     outbox.wake();
   });
@@ -98,6 +100,7 @@ export function createJobs(options: JobsOptions) {
     leases,
     job('limit-members', MEMBERS_MS, () => options.members.tick()),
     audit,
+    learn,
     follow,
     job('clock', CLOCK_MS, async () => {
       options.checkClock();
@@ -106,10 +109,30 @@ export function createJobs(options: JobsOptions) {
       options.load.sample();
     }),
   ];
+  const onNews = (news: News) => {
+    switch (news.kind) {
+      case 'changed':
+        learn.wake();
+        follow.wake();
+        return;
+      case 'failed':
+        gates.wake();
+        return;
+      case 'leased':
+      case 'freed':
+        options.leases.hear(news);
+    }
+  };
   return {
     outbox,
     writeBehind,
-    gates,
+    /** Judges as soon as possible, on the server that leads. */
+    gates: {
+      wake: () => {
+        if (leads(replicas)) gates.wake();
+        else replicas.notify({ kind: 'failed' });
+      },
+    },
     leases,
     audit,
     start: () => {
@@ -117,9 +140,7 @@ export function createJobs(options: JobsOptions) {
         one.start();
       });
       replicas.start({
-        onNews: () => {
-          follow.wake();
-        },
+        onNews,
         onLead: (isLeader) => {
           options.log.info({}, isLeader ? 'leading' : 'not leading any more');
           if (isLeader) ofLeader.forEach((one) => one.wake());

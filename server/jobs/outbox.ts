@@ -1,18 +1,17 @@
 import type { Logger } from 'pino';
-import type { State, VerbResult } from '../../adapters/state/state.ts';
+import type { VerbResult } from '../../adapters/state/state.ts';
 import { recordOfVerb } from '../../core/audit-record.ts';
 import type { PlanVerb } from '../../core/plan.ts';
-import type { Fleet } from '../fleet.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Outbox } from '../outbox.ts';
 import type { RepositoryLink } from '../repository-link.ts';
 
 function rolloutOf(verb: PlanVerb) {
   return verb.kind === 'apply-fleet' ? {} : { rolloutId: verb.rolloutId };
 }
 
-export type OutboxOptions = {
-  readonly state: Pick<State, 'finishVerb'>;
-  readonly fleet: Fleet;
+export type CommitOptions = {
+  readonly outbox: Pick<Outbox, 'learn' | 'next' | 'finish'>;
   readonly link: RepositoryLink;
   readonly metrics: Pick<Metrics, 'verbs'>;
   /** Called when verbs have left the outbox. */
@@ -23,12 +22,21 @@ export type OutboxOptions = {
 
 /**
  * Commits the pending verbs in the order of acceptance and marks them finished. Killed anywhere in between it is simply run
- * again: a verb that the manifest holds already changes nothing.
+ * again: a verb that the manifest holds already changes nothing. A database that is away holds up no commit of what is in memory.
  */
-export async function commitPending(options: OutboxOptions): Promise<void> {
-  const { state, fleet, link, metrics, onFinished, now, log } = options;
-  const verbs = fleet.view.pending;
-  if (verbs.length === 0) return;
+export async function commitPending(options: CommitOptions): Promise<void> {
+  const { outbox } = options;
+  // Also what another server rejected while it led: it must not be tried again.
+  const [learnt] = await Promise.allSettled([outbox.learn()]);
+  const verbs = outbox.next;
+  if (verbs.length > 0) await commitAndFinish(verbs, options);
+  if (learnt.status === 'rejected') throw learnt.reason;
+}
+
+async function commitAndFinish(
+  verbs: readonly PlanVerb[],
+  { outbox, link, metrics, onFinished, now, log }: CommitOptions,
+): Promise<void> {
   const { rejected, changes } = await link.commit(verbs);
   for (const verb of verbs) {
     const error = rejected.find((one) => one.verb.id === verb.id)?.error;
@@ -39,8 +47,7 @@ export async function commitPending(options: OutboxOptions): Promise<void> {
       result.kind === 'committed'
         ? recordOfVerb(verb, { event: 'committed', at, change: changes.get(verb.id) })
         : recordOfVerb(verb, { event: 'rejected', at, message: result.message });
-    await state.finishVerb(verb.id, result, at, record);
-    fleet.settle(verb.id);
+    await outbox.finish(verb.id, result, at, record);
     metrics.verbs.inc({ result: result.kind });
     const event = { verbId: verb.id, verb: verb.kind, ...rolloutOf(verb) };
     if (error === undefined) log.info(event, 'verb committed');

@@ -1,4 +1,3 @@
-import { catchUp } from '../../server/catch-up.ts';
 import type { Context } from '../../server/context.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import type { FleetModel } from './fleet-model.ts';
@@ -9,13 +8,14 @@ import type { Step } from './step.ts';
 import type { World } from './world.ts';
 
 /** Jobs that decide nothing. */
-export const JOBS = ['commit', 'flush', 'catch-up', 'listing', 'audit'] as const;
+export const JOBS = ['commit', 'flush', 'learn', 'follow', 'listing', 'audit'] as const;
 export type JobName = (typeof JOBS)[number];
 
-const WORK: Readonly<Record<JobName, (context: Context) => Promise<void>>> = {
+const WORK: Readonly<Record<JobName, (context: Context) => Promise<unknown>>> = {
   commit: ({ commitPending }) => commitPending(),
   flush: ({ writeBehind }) => writeBehind.flush(),
-  'catch-up': catchUp,
+  learn: ({ outbox }) => outbox.learn(),
+  follow: ({ link }) => link.follow(),
   listing: ({ listing }) => listing.tick(),
   audit: ({ trail }) => trail.flush(),
 };

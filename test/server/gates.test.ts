@@ -1,4 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { aloneReplicas } from '../../adapters/state/replicas.ts';
+import type { News, ReplicaEvents } from '../../adapters/state/replicas.ts';
+import type { ContextParts } from '../../server/context.ts';
 import { openPatient } from '../support/example-repository.ts';
 import { HALF_AT_ONCE, NOW, publishReleases, reportOf, setup, START } from './setup.ts';
 
@@ -21,8 +25,8 @@ fleet_percentage = 100
 gate = { success_percentage = 80, minimum = 5 }
 `;
 
-async function gated(policy = GATED) {
-  const server = await setup();
+async function gated(policy = GATED, change: Partial<ContextParts> = {}) {
+  const server = await setup(change);
   const started = await server.post(ROLLOUTS, { ...START, policy });
   expect(started.status).toBe(201);
   const { id } = started.body;
@@ -311,5 +315,28 @@ describe('a way back in waves', () => {
     const path = `${ROLLOUTS}/${started.id}/roll-back`;
     const answer = await server.post(path, { reason: 'test', to: '1.0.0', policy: GATED });
     expect([answer.status, answer.body.code]).toEqual([409, 'rollout/policy']);
+  });
+});
+
+describe('failures that are reported to a server that follows', () => {
+  it('are judged at once by the server that leads', async () => {
+    const ofLeader: ReplicaEvents[] = [];
+    const alone = aloneReplicas();
+    const notify = (news: News) => {
+      ofLeader.forEach(({ onNews }) => {
+        onNews(news);
+      });
+    };
+    const start = (events: ReplicaEvents) => {
+      ofLeader.push(events);
+    };
+    await using server = await gated(GATED, { replicas: { ...alone, status: 'follows', notify } });
+    const leader = await server.restart({ replicas: { ...alone, status: 'leads', start } });
+    leader.jobs.start();
+    for (const name of ['a', 'b', 'c', 'd']) await server.report(name, 'failed');
+    // No timer goes off here, so that nothing else makes it judge.
+    while (leader.fleet.view.rollouts[0]?.state === 'running') await nextTurn();
+    expect(leader.fleet.view.rollouts[0]?.history.map(({ verb }) => verb)).toContain('halt');
+    await leader.jobs.stop();
   });
 });

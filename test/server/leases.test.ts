@@ -1,12 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
+import { aloneReplicas } from '../../adapters/state/replicas.ts';
+import type { News } from '../../adapters/state/replicas.ts';
+import { ceilingOf, limitsOf } from '../../core/fleet/limit.ts';
 import { whySchema } from '../../core/why.ts';
+import type { ContextParts } from '../../server/context.ts';
 import { reportOf, setup, START } from './setup.ts';
 
 type Server = Awaited<ReturnType<typeof setup>>;
 
 /** A server with a rollout to everybody at once, and these limits of the group prod. */
-async function limited(...concurrency: readonly object[]) {
-  const server = await setup();
+async function limited(change: Partial<ContextParts>, ...concurrency: readonly object[]) {
+  const server = await setup(change);
   const started = await server.post('/api/v1/rollouts', START);
   await server.put('/api/v1/fleet', { rules: { groups: [{ name: 'prod', concurrency }] } });
   return Object.assign(server, { rolloutId: String(started.body.id) });
@@ -42,7 +46,7 @@ function countGrants(server: Server): { count: number } {
 
 describe('a concurrency limit', () => {
   it('lets as many hosts start as it says, and others when those have reported', async () => {
-    await using server = await limited({ limit: 2 });
+    await using server = await limited({}, { limit: 2 });
     expect(await poll(server, 'a')).toBe('update');
     expect(await poll(server, 'b')).toBe('update');
     expect(await poll(server, 'c')).toBe('concurrency');
@@ -55,7 +59,7 @@ describe('a concurrency limit', () => {
   });
 
   it('is free for others while a host does not try again what failed on it, until a retry asks it to', async () => {
-    await using server = await limited({ limit: 1, per: 'rack' });
+    await using server = await limited({}, { limit: 1, per: 'rack' });
     const { rolloutId } = server;
     expect(await poll(server, 'a')).toBe('update');
     const reports = [reportOf({ rolloutId })];
@@ -73,7 +77,7 @@ describe('a concurrency limit', () => {
   });
 
   it('is free for others while a host waits until it tries again, and then it may', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     const failure = { version: '1.1.0', attempt: 1, retryAfterSeconds: 90 };
     const failed = [{ version: '1.0.8', attempt: 1 }, failure];
     const { body } = await server.checkIn({ id: 'a', group: 'prod' }, { failed });
@@ -85,13 +89,13 @@ describe('a concurrency limit', () => {
   });
 
   it('holds nobody of another group', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     expect(await poll(server, 'a')).toBe('update');
     expect(await poll(server, 'b', {}, { group: 'test' })).toBe('update');
   });
 
   it('holds for each value of a label, and all limits of a group hold at once', async () => {
-    await using server = await limited({ limit: 3 }, { limit: 1, per: 'rack' });
+    await using server = await limited({}, { limit: 3 }, { limit: 1, per: 'rack' });
     const inRack = (id: string, rack: string) => poll(server, id, {}, { labels: { rack } });
     expect(await inRack('a', '1')).toBe('update');
     expect(await inRack('b', '1')).toBe('concurrency');
@@ -101,7 +105,7 @@ describe('a concurrency limit', () => {
   });
 
   it('is the lower one of a number and a share of the same hosts', async () => {
-    await using server = await limited({ limit: 3 }, { limit: '50 %' });
+    await using server = await limited({}, { limit: 3 }, { limit: '50 %' });
     for (const id of ['a', 'b', 'c', 'd']) await poll(server, id, {}, { version: '1.1.0' });
     await server.context.writeBehind.flush();
     await server.context.members.tick();
@@ -111,7 +115,7 @@ describe('a concurrency limit', () => {
   });
 
   it('frees what a host holds that says nothing until its lease ends', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     await poll(server, 'a');
     later(server, 59);
     expect(await poll(server, 'b')).toBe('concurrency');
@@ -121,7 +125,7 @@ describe('a concurrency limit', () => {
   });
 
   it('frees what a host holds that a clock which was ahead gave it, although it is gone for ever', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     later(server, 60 * 24 * 365);
     expect(await poll(server, 'a')).toBe('update');
     later(server, -60 * 24 * 365);
@@ -135,7 +139,7 @@ describe('a concurrency limit', () => {
   });
 
   it('takes nothing from who holds a lease while the clock is so far behind that it cannot be right', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     await poll(server, 'a');
     later(server, -60 * 24 * 365);
     await expect(server.context.leases.tick()).rejects.toMatchObject({ code: 'repository/clock' });
@@ -147,7 +151,7 @@ describe('a concurrency limit', () => {
   it.each(['ready', 'confirming'])(
     'keeps the lease of a host that is heard of as %s',
     async (state) => {
-      await using server = await limited({ limit: 1 });
+      await using server = await limited({}, { limit: 1 });
       await poll(server, 'a');
       later(server, 40);
       await poll(server, 'a', { state }, { version: '1.1.0' });
@@ -158,7 +162,7 @@ describe('a concurrency limit', () => {
   );
 
   it('is a share of the hosts that are known, counted again every ten minutes, and of one host before', async () => {
-    await using server = await limited({ limit: '20 %' });
+    await using server = await limited({}, { limit: '20 %' });
     const started = async (count: number) => {
       const told = [];
       for (let index = 0; index < count; index += 1) told.push(await poll(server, `h${index}`));
@@ -175,7 +179,7 @@ describe('a concurrency limit', () => {
   });
 
   it('is explained by how many are under way', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     await poll(server, 'a');
     await poll(server, 'b');
     const { body } = await server.get('/api/v1/hosts/b/why');
@@ -186,7 +190,7 @@ describe('a concurrency limit', () => {
   });
 
   it('asks the database only for those that it can let through, however many ask at once', async () => {
-    await using server = await limited({ limit: 3 });
+    await using server = await limited({}, { limit: 3 });
     const grants = countGrants(server);
     const hosts = Array.from({ length: 64 }, (_, index) => `host-${index}`);
     const told = await Promise.all(hosts.map((id) => poll(server, id)));
@@ -197,7 +201,7 @@ describe('a concurrency limit', () => {
 
 describe('two servers with one limit', () => {
   it('know of what the other gave when the database refuses, and of what it freed when they look', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     const other = await server.restart();
     expect(await other.leases.take({ id: 'x', group: 'prod' })).toBe(true);
     const grants = countGrants(server);
@@ -211,7 +215,7 @@ describe('two servers with one limit', () => {
   });
 
   it('never let a host go on with a lease that was freed through the other', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     const other = await server.restart();
     expect(await poll(server, 'a')).toBe('update');
     await server.state.recordReports('a', [{ ...sample(), id: 'r' }], server.clock.now);
@@ -220,9 +224,80 @@ describe('two servers with one limit', () => {
   });
 });
 
+/** A server beside this one that is told at once what this one tells, as if it led. */
+async function neighbours(...concurrency: readonly object[]) {
+  const told: News[] = [];
+  const replicas = { ...aloneReplicas(), notify: (news: News) => told.push(news) };
+  const server = await limited({ replicas }, ...concurrency);
+  const other = await server.restart({ replicas: aloneReplicas() });
+  return Object.assign(server, {
+    other,
+    told,
+    hear: () => {
+      for (const news of told.splice(0)) {
+        if (news.kind === 'leased' || news.kind === 'freed') other.leases.hear(news);
+      }
+    },
+    /** Whether the other server lets the host go on, or start. */
+    goesOnThere: (id: string) => {
+      const host = { id, group: 'prod' };
+      const { rules } = other.fleet.view.fleet;
+      const count = other.leases.countFor(id);
+      return limitsOf(host, rules).every(({ key, limit }) => {
+        const out = count(key);
+        return out !== null && out.inUse < ceilingOf(limit, out.members);
+      });
+    },
+  });
+}
+
+describe('a server whose book is full', () => {
+  it('lets a host go on that was given its lease by another one a moment ago', async () => {
+    await using server = await neighbours({ limit: 1 });
+    expect(await poll(server, 'x')).toBe('update');
+    server.hear();
+    // What it was given before, and freed since, the other one has still on its books.
+    expect(await server.other.leases.take({ id: 'b', group: 'prod' })).toBe(false);
+    expect([server.goesOnThere('x'), server.goesOnThere('b')]).toEqual([true, false]);
+    expect(await server.other.leases.take({ id: 'x', group: 'prod' })).toBe(true);
+  });
+
+  it('lets the next one start as soon as another server took the report of the one before', async () => {
+    await using server = await neighbours({ limit: 1 });
+    expect(await poll(server, 'x')).toBe('update');
+    server.hear();
+    expect(server.goesOnThere('b')).toBe(false);
+    const { rolloutId } = server;
+    const reports = [reportOf({ rolloutId, outcome: 'updated', error: undefined })];
+    await poll(server, 'x', { reports }, { version: '1.1.0' });
+    server.hear();
+    expect(server.goesOnThere('b')).toBe(true);
+  });
+
+  it('asks the database about a host whose report frees nothing because it is an old one, and once', async () => {
+    await using server = await limited({}, { limit: 2 });
+    const reports = [reportOf({ rolloutId: server.rolloutId })];
+    await poll(server, 'a', { reports });
+    expect(await poll(server, 'b')).toBe('update');
+    server.context.leases.freed('a');
+    expect(await server.context.leases.take({ id: 'c', group: 'prod' })).toBe(false);
+    expect(await poll(server, 'a')).toBe('update');
+    const grants = countGrants(server);
+    for (const id of ['c', 'c', 'd']) expect(await poll(server, id)).toBe('concurrency');
+    expect(grants.count).toBe(0);
+  });
+
+  it('says nothing of hosts that hold no lease', async () => {
+    await using server = await neighbours({ limit: 1 });
+    const reports = [reportOf({ rolloutId: server.rolloutId })];
+    await poll(server, 'a', { reports }, { group: 'test' });
+    expect(server.told.map(({ kind }) => kind)).not.toContain('freed');
+  });
+});
+
 describe('while the database is away', () => {
   it('nobody starts under a limit, all others do, and nobody is needed to end it', async () => {
-    await using server = await limited({ limit: 2 });
+    await using server = await limited({}, { limit: 2 });
     server.outages.state.isAway = true;
     expect(await poll(server, 'a')).toBe('concurrency');
     expect(await poll(server, 'b', {}, { group: 'test' })).toBe('update');
@@ -232,7 +307,7 @@ describe('while the database is away', () => {
   });
 
   it('hosts are held from memory when the limit is reached', async () => {
-    await using server = await limited({ limit: 1 });
+    await using server = await limited({}, { limit: 1 });
     await poll(server, 'a');
     server.outages.state.isAway = true;
     expect(await poll(server, 'b')).toBe('concurrency');
@@ -241,7 +316,7 @@ describe('while the database is away', () => {
 
 describe('a pause that is acknowledged while the database gives a lease', () => {
   it('is obeyed by the poll that waits for it', async () => {
-    await using server = await limited({ limit: 2 });
+    await using server = await limited({}, { limit: 2 });
     const pause = `/api/v1/rollouts/${server.rolloutId}/pause`;
     afterGrants(server, () => server.post(pause, { reason: 'smoke' }));
     expect(await poll(server, 'a')).toBe('paused');

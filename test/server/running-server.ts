@@ -56,6 +56,9 @@ export async function startServer(
     exit,
     terminate: () => child.kill('SIGTERM'),
     kill: () => child.kill('SIGKILL'),
+    /** Stands still, as in a long pause of its machine. */
+    freeze: () => child.kill('SIGSTOP'),
+    goOn: () => child.kill('SIGCONT'),
     /** Sets the clock of its machine ahead of the right time, or back with less than 0. */
     setClockAhead: (ms: number) => child.stdin.write(`${ms}\n`),
     get: (route: string) => ask('GET', route, {}),

@@ -14,7 +14,7 @@ const changed = z.record(z.string(), z.string()).parse(JSON.parse(change));
 const stop = new AbortController();
 
 /** The clock runs, as real ones do, until a line of the input sets it ahead or back by so many milliseconds. */
-const START_MS = Date.parse('2040-01-01T00:01:00Z');
+const START_MS = Date.parse(process.env['CLOCK_STARTS_AT'] ?? '2040-01-01T00:01:00Z');
 let aheadMs = 0;
 createInterface({ input: process.stdin }).on('line', (line) => {
   aheadMs = Number(line);
@@ -40,6 +40,12 @@ function nameOf(method: string): string {
   return `put${puts}`;
 }
 
+/** Whether one of the verbs that were read waits to be committed. */
+function isWaiting(verbs: unknown): boolean {
+  const stored = z.array(z.object({ status: z.object({ kind: z.string() }) })).parse(verbs);
+  return stored.some(({ status }) => status.kind === 'pending');
+}
+
 async function dieAt(reached: string): Promise<void> {
   if (reached !== point) return;
   process.kill(process.pid, 'SIGKILL');
@@ -58,7 +64,7 @@ function mortal<T extends object>(inner: T): T {
         const name = nameOf(key);
         await dieAt(`${name}-before`);
         const result = await call(args);
-        if (name === 'pendingVerbs' && Array.isArray(result) && result.length > 0) isDurable = true;
+        if (['pendingVerbs', 'verbsBehind'].includes(name)) isDurable ||= isWaiting(result);
         await dieAt(`${name}-after`);
         return result;
       };

@@ -147,7 +147,7 @@ export async function setup(change: Partial<ContextParts> = {}) {
     post: (path: string, body: object = {}) => order('post', path, body),
     put: (path: string, body: object = {}) => order('put', path, body),
     /** The server that starts when this one is gone: another memory, the same repository and database. */
-    restart: () => openContext(parts),
+    restart: (otherwise: Partial<ContextParts> = {}) => openContext({ ...parts, ...otherwise }),
     async [Symbol.asyncDispose]() {
       await resources[Symbol.asyncDispose]();
     },

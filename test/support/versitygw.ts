@@ -26,6 +26,9 @@ export type Versitygw = AsyncDisposable & {
   storageUrl(prefix: string, endpoint?: string): string;
   /** Ends it by SIGKILL, as a crash does. */
   kill(): Promise<void>;
+  /** Takes connections and answers nothing, until `goOn`. */
+  freeze(): void;
+  goOn(): void;
   /** Starts it again in the same place after `kill`, with all that it held. */
   start(): Promise<void>;
 };
@@ -99,6 +102,12 @@ export async function startVersitygw(): Promise<Versitygw> {
     storageUrl: (prefix, at = endpoint) =>
       `s3://${BUCKET}/${prefix}?endpoint=${encodeURIComponent(at)}&forcePathStyle=true`,
     kill: () => stop('SIGKILL'),
+    freeze: () => {
+      child?.kill('SIGSTOP');
+    },
+    goOn: () => {
+      child?.kill('SIGCONT');
+    },
     start,
     [Symbol.asyncDispose]: dispose,
   };

@@ -1,8 +1,9 @@
 import { EventEmitter, once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { openReplicas } from '../../../adapters/state/open.ts';
-import type { Replicas } from '../../../adapters/state/replicas.ts';
+import type { News, Replicas } from '../../../adapters/state/replicas.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import type { Postgres } from '../../support/postgres.ts';
 
@@ -20,11 +21,13 @@ afterAll(async () => {
 function join(url: string) {
   const replicas = openReplicas(url);
   const events = new EventEmitter();
-  let news = 0;
+  const news: News[] = [];
   const led: boolean[] = [];
+  let listen = () => {};
   replicas.start({
-    onNews: () => {
-      news += 1;
+    onNews: (one) => {
+      news.push(one);
+      listen();
       events.emit('told');
     },
     onLead: (leads) => {
@@ -35,7 +38,11 @@ function join(url: string) {
   return {
     replicas,
     led,
-    news: () => news,
+    news: () => news.length,
+    told: news,
+    onNews: (listener: () => void) => {
+      listen = listener;
+    },
     /** Waits for events until this holds. */
     until: async (holds: () => boolean) => {
       while (!holds()) await once(events, 'told');
@@ -84,11 +91,61 @@ describe('replicas on PostgreSQL', () => {
     await using two = join(url);
     await one.until(() => one.news() === 1);
     await two.until(() => two.news() === 1);
-    one.replicas.notify('changed');
+    one.replicas.notify({ kind: 'changed' });
     await two.until(() => two.news() === 2);
-    two.replicas.notify('changed');
+    two.replicas.notify({ kind: 'changed' });
     await one.until(() => one.news() === 2);
     expect([one.news(), two.news()]).toEqual([2, 2]);
+  });
+
+  it('are told of what changed while they are being told of something', async () => {
+    const url = await postgres.newDatabase();
+    await using one = join(url);
+    await using two = join(url);
+    await one.until(() => one.news() === 1);
+    await two.until(() => two.news() === 1);
+    let [changes, seen] = [0, 0];
+    two.onNews(() => {
+      seen = changes;
+    });
+    for (let round = 0; round < 100; round += 1) {
+      for (let change = 0; change < 2; change += 1) {
+        changes += 1;
+        one.replicas.notify({ kind: 'changed' });
+        // As long as it takes to begin to say it, and not to be done.
+        for (let turn = 0; turn < round % 5; turn += 1) await nextTurn();
+      }
+      await two.until(() => seen === changes);
+    }
+  });
+
+  it('hear of leases what another knows of them', async () => {
+    const url = await postgres.newDatabase();
+    await using one = join(url);
+    await using two = join(url);
+    await one.until(() => one.news() === 1);
+    await two.until(() => two.news() === 1);
+    const leased = { kind: 'leased', hostId: 'h1', keys: ['["prod"]'], untilMs: 1 } as const;
+    one.replicas.notify(leased);
+    one.replicas.notify({ kind: 'freed', hostId: 'x'.repeat(9000) });
+    one.replicas.notify({ kind: 'freed', hostId: 'h1' });
+    await two.until(() => two.news() === 3);
+    expect(two.told.slice(1)).toEqual([leased, { kind: 'freed', hostId: 'h1' }]);
+  });
+
+  it('hear nothing of the servers of another schema, nor what they do not understand', async () => {
+    const url = await postgres.newDatabase();
+    await using one = join(url);
+    await one.until(() => one.news() === 1);
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    for (const payload of ['other/{"kind":"changed"}', 'public/no', 'public/{"kind":"none"}']) {
+      await client.query(`select pg_notify('tidegate', $1)`, [payload]);
+    }
+    await client.query(`select pg_notify('tidegate', 'public/{"kind":"failed"}')`);
+    await client.end();
+    await one.until(() => one.news() === 2);
+    expect(one.told.at(-1)).toEqual({ kind: 'failed' });
   });
 
   it('connect again by themselves when their sessions end, and then look for what they missed', async () => {
@@ -101,7 +158,7 @@ describe('replicas on PostgreSQL', () => {
     expect(one.news()).toBe(2);
     await using two = join(url);
     await two.until(() => two.news() === 1);
-    two.replicas.notify('changed');
+    two.replicas.notify({ kind: 'changed' });
     await one.until(() => one.news() === 3);
   });
 

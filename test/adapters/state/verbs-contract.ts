@@ -68,6 +68,19 @@ export function describeVerbs(state: () => State): void {
       });
     });
 
+    it('lists what is pending and all that was accepted behind a place, in order', async () => {
+      for (const id of ['c', 'a', 'd', 'b']) await state().enqueueVerb({ ...verb, id }, record(id));
+      for (const id of ['a', 'd']) {
+        const event = record(id, { event: 'committed' });
+        await state().finishVerb(id, { kind: 'committed' }, at(7), event);
+      }
+      const idsBehind = async (sequence: number) =>
+        (await state().verbsBehind(sequence)).map(({ id }) => id);
+      expect(await idsBehind(0)).toEqual(['c', 'a', 'd', 'b']);
+      expect(await idsBehind(2)).toEqual(['c', 'd', 'b']);
+      expect(await idsBehind(4)).toEqual(['c', 'b']);
+    });
+
     it('keeps the first result of a verb', async () => {
       await state().enqueueVerb(verb, record('v1'));
       const done = await state().finishVerb(
