@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const targetSchema = z.object({
   /** Of this attempt, for ever: what is reported of it twice counts once. */
