@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatInstant } from '../../core/instant.ts';
 import type { AgentContext } from '../context.ts';
 import { readChecked, writeChecked } from '../durable.ts';
