@@ -134,8 +134,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
     wake: () => {
       jobs.leases.wake();
     },
-    tell: (news) => {
-      replicas.notify(news);
+    onGrant: (hostId) => {
+      replicas.notify({ kind: 'leased', hostId });
     },
   });
   const updog = new UpdogSightings();

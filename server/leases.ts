@@ -1,5 +1,4 @@
 import { TOO_LATE_MS } from '../adapters/state/leases.ts';
-import type { LeaseNews } from '../adapters/state/replicas.ts';
 import { StateError } from '../adapters/state/state.ts';
 import type { Lease, State } from '../adapters/state/state.ts';
 import { ceilingOf, limitsOf } from '../core/fleet/limit.ts';
@@ -20,15 +19,15 @@ export type LeasesOptions = {
   readonly requireClock: () => void;
   /** Called when the book is known to lag behind. */
   readonly wake: () => void;
-  /** Tells the other servers. */
-  readonly tell: (news: LeaseNews) => void;
+  /** Called when a host was given leases that this server did not know to be its own. */
+  readonly onGrant: (hostId: string) => void;
 };
 
 type Limit = { readonly key: string; readonly ceiling: number };
 
 /**
  * Who may be under way at once. The database gives the leases, one transaction each, so that servers together never give more than
- * the limits allow; who is held back is held back from memory, which every grant and report, here or on another server, and every look at the database brings up to date.
+ * the limits allow; who is held back is held back from memory, which every grant, report and look at the database brings up to date.
  */
 export class Leases {
   readonly #options: LeasesOptions;
@@ -36,11 +35,11 @@ export class Leases {
   /** Limits that the database refused since it was last read, although the book has some left; by the ceiling at that time. */
   readonly #full = new Map<string, { readonly ceiling: number }>();
   readonly #asked = new Map<string, Promise<boolean>>();
+  /** Hosts that may hold leases which the book does not know: the database is asked about them before they are held back. */
+  readonly #mayHold = new Map<string, object>();
   /** Hosts of which the book learnt something since the last look at the database began. */
   readonly #touched = new Set<string>();
   readonly #underWay = new Map<string, Member>();
-  /** Hosts that reported since: a report that the database had already frees nothing, so it is asked before one is held. */
-  readonly #doubted = new Set<string>();
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -56,7 +55,7 @@ export class Leases {
     return (key) => {
       const now = this.#options.now();
       const members = this.#options.members.of(key);
-      const isOwn = this.#book.holds(hostId, key, now) || this.#doubted.has(hostId);
+      const isOwn = this.#mayHold.has(hostId) || this.#book.holds(hostId, key, now);
       if (isOwn) return { inUse: 0, members };
       const inUse = Math.max(this.#book.inUse(key, now), this.#full.get(key)?.ceiling ?? 0);
       return { inUse, members };
@@ -85,18 +84,17 @@ export class Leases {
     this.#underWay.set(host.id, host);
   }
 
-  /** The host's outcome is durable, so that its leases are free. */
+  /** The host's outcome is durable, so that its leases are free, unless it had told of that before. */
   freed(hostId: string): void {
-    if (this.#book.endOf(hostId) !== null) this.#options.tell({ kind: 'freed', hostId });
-    this.#free(hostId);
+    this.#touched.add(hostId);
+    if (this.#book.endOf(hostId) === null) return;
+    this.#book.delete(hostId);
+    this.mayHold(hostId);
   }
 
-  /** Another server gave leases, or took a report. */
-  hear(news: LeaseNews): void {
-    const { hostId } = news;
-    if (news.kind === 'freed') return this.#free(hostId);
-    this.#touched.add(hostId);
-    this.#book.set(hostId, news.keys, new Date(news.untilMs));
+  /** Another server may have given the host leases. */
+  mayHold(hostId: string): void {
+    this.#mayHold.set(hostId, {});
   }
 
   /** Renews the leases of those who were heard of, and reads what other servers gave and freed. Throws StateError. */
@@ -108,24 +106,19 @@ export class Leases {
     const isBounded = fleet.view.fleet.rules.groups.some(
       ({ concurrency }) => concurrency.length > 0,
     );
-    const [refused, doubted] = [[...this.#full], [...this.#doubted]];
+    const [refused, doubted] = [[...this.#full], [...this.#mayHold]];
     this.#touched.clear();
-    if (!isBounded && this.#book.size === 0) return this.#doubted.clear();
+    if (!isBounded && this.#book.size === 0) return this.#mayHold.clear();
     for (const hostId of this.#asked.keys()) this.#touched.add(hostId);
     const leases = await state.leasesAt(now());
     this.#book.replace(leases, this.#touched);
     for (const [key, mark] of refused) {
       if (this.#full.get(key) === mark) this.#full.delete(key);
     }
-    for (const hostId of doubted) if (!this.#touched.has(hostId)) this.#doubted.delete(hostId);
+    for (const [hostId, mark] of doubted) {
+      if (this.#mayHold.get(hostId) === mark) this.#mayHold.delete(hostId);
+    }
     await this.#shorten(leases);
-  }
-
-  #free(hostId: string): void {
-    this.#touched.add(hostId);
-    if (this.#book.endOf(hostId) === null) return;
-    this.#book.delete(hostId);
-    this.#doubted.add(hostId);
   }
 
   /** Hosts may be gone for ever that were given leases by a clock that was ahead: those would be out until that time. */
@@ -154,7 +147,7 @@ export class Leases {
   }
 
   async #ask(hostId: string, limits: readonly Limit[]): Promise<boolean> {
-    const { now, timeoutMs, wake, tell } = this.#options;
+    const { now, timeoutMs, wake, onGrant } = this.#options;
     const at = now();
     const until = new Date(at.getTime() + timeoutMs);
     const missing = limits.filter(({ key }) => !this.#book.holds(hostId, key, at));
@@ -166,10 +159,9 @@ export class Leases {
     );
     const isGranted = await this.#grant({ hostId, limits, at, until });
     this.#touched.add(hostId);
-    this.#doubted.delete(hostId);
+    this.#mayHold.delete(hostId);
     if (isGranted) {
-      const keys = limits.map(({ key }) => key);
-      if (missing.length > 0) tell({ kind: 'leased', hostId, keys, untilMs: until.getTime() });
+      if (missing.length > 0) onGrant(hostId);
       return true;
     }
     this.#book.delete(hostId);

@@ -55,8 +55,7 @@ class PostgresReplicas implements Replicas {
   }
 
   notify(news: News): void {
-    const isOfLeases = news.kind === 'leased' || news.kind === 'freed';
-    if (isOfLeases && this.#unsaid.size >= MOST_UNSAID) return;
+    if (news.kind === 'leased' && this.#unsaid.size >= MOST_UNSAID) return;
     const text = JSON.stringify(news);
     if (Buffer.byteLength(text) > MOST_BYTES) return;
     this.#unsaid.add(text);

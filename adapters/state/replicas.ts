@@ -5,20 +5,12 @@ export const newsSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('changed') }),
   /** Hosts failed, which may have to halt a rollout. */
   z.object({ kind: z.literal('failed') }),
-  /** A host holds leases of these limits until a time, in milliseconds. */
-  z.object({
-    kind: z.literal('leased'),
-    hostId: z.string(),
-    keys: z.array(z.string()).readonly(),
-    untilMs: z.number(),
-  }),
-  /** A host reported how it went. */
-  z.object({ kind: z.literal('freed'), hostId: z.string() }),
+  /** A host was given leases. */
+  z.object({ kind: z.literal('leased'), hostId: z.string() }),
 ]);
 
 /** What servers tell each other. */
 export type News = z.infer<typeof newsSchema>;
-export type LeaseNews = Extract<News, { kind: 'leased' | 'freed' }>;
 
 export type ReplicaEvents = {
   /** Of another server; `changed` is said again after any time in which news may have been missed. */

@@ -34,7 +34,7 @@ export type JobsOptions = {
   readonly flush: () => Promise<void>;
   /** Does what the outcomes of hosts ask for. */
   readonly judge: () => Promise<void>;
-  readonly leases: Pick<Leases, 'tick' | 'hear'>;
+  readonly leases: Pick<Leases, 'tick' | 'mayHold'>;
   readonly members: Pick<LimitMembers, 'tick'>;
   /** Writes down in the audit log what others committed. */
   readonly recordFound: () => Promise<void>;
@@ -119,8 +119,7 @@ export function createJobs(options: JobsOptions) {
         gates.wake();
         return;
       case 'leased':
-      case 'freed':
-        options.leases.hear(news);
+        options.leases.mayHold(news.hostId);
     }
   };
   return {

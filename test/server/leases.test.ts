@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { aloneReplicas } from '../../adapters/state/replicas.ts';
 import type { News } from '../../adapters/state/replicas.ts';
-import { ceilingOf, limitsOf } from '../../core/fleet/limit.ts';
 import { whySchema } from '../../core/why.ts';
 import type { ContextParts } from '../../server/context.ts';
 import { reportOf, setup, START } from './setup.ts';
@@ -224,54 +223,26 @@ describe('two servers with one limit', () => {
   });
 });
 
-/** A server beside this one that is told at once what this one tells, as if it led. */
-async function neighbours(...concurrency: readonly object[]) {
-  const told: News[] = [];
-  const replicas = { ...aloneReplicas(), notify: (news: News) => told.push(news) };
-  const server = await limited({ replicas }, ...concurrency);
-  const other = await server.restart({ replicas: aloneReplicas() });
-  return Object.assign(server, {
-    other,
-    told,
-    hear: () => {
-      for (const news of told.splice(0)) {
-        if (news.kind === 'leased' || news.kind === 'freed') other.leases.hear(news);
-      }
-    },
-    /** Whether the other server lets the host go on, or start. */
-    goesOnThere: (id: string) => {
-      const host = { id, group: 'prod' };
-      const { rules } = other.fleet.view.fleet;
-      const count = other.leases.countFor(id);
-      return limitsOf(host, rules).every(({ key, limit }) => {
-        const out = count(key);
-        return out !== null && out.inUse < ceilingOf(limit, out.members);
-      });
-    },
-  });
-}
-
 describe('a server whose book is full', () => {
   it('lets a host go on that was given its lease by another one a moment ago', async () => {
-    await using server = await neighbours({ limit: 1 });
+    const told: News[] = [];
+    const replicas = { ...aloneReplicas(), notify: (news: News) => told.push(news) };
+    await using server = await limited({ replicas }, { limit: 1 });
+    const other = await server.restart();
+    expect(await poll(server, 'a')).toBe('update');
+    await other.leases.tick();
+    const reports = [
+      reportOf({ rolloutId: server.rolloutId, outcome: 'updated', error: undefined }),
+    ];
+    await poll(server, 'a', { reports }, { version: '1.1.0' });
     expect(await poll(server, 'x')).toBe('update');
-    server.hear();
-    // What it was given before, and freed since, the other one has still on its books.
-    expect(await server.other.leases.take({ id: 'b', group: 'prod' })).toBe(false);
-    expect([server.goesOnThere('x'), server.goesOnThere('b')]).toEqual([true, false]);
-    expect(await server.other.leases.take({ id: 'x', group: 'prod' })).toBe(true);
-  });
-
-  it('lets the next one start as soon as another server took the report of the one before', async () => {
-    await using server = await neighbours({ limit: 1 });
-    expect(await poll(server, 'x')).toBe('update');
-    server.hear();
-    expect(server.goesOnThere('b')).toBe(false);
-    const { rolloutId } = server;
-    const reports = [reportOf({ rolloutId, outcome: 'updated', error: undefined })];
-    await poll(server, 'x', { reports }, { version: '1.1.0' });
-    server.hear();
-    expect(server.goesOnThere('b')).toBe(true);
+    const news = told.flatMap((one) => (one.kind === 'leased' ? [one.hostId] : []));
+    expect(news).toEqual(['a', 'x']);
+    const heldThere = (id: string) => other.leases.countFor(id)('["prod"]')?.inUse;
+    expect(heldThere('x')).toBe(1);
+    other.leases.mayHold('x');
+    expect([heldThere('x'), heldThere('b')]).toEqual([0, 1]);
+    expect(await other.leases.take({ id: 'x', group: 'prod' })).toBe(true);
   });
 
   it('asks the database about a host whose report frees nothing because it is an old one, and once', async () => {
@@ -287,11 +258,13 @@ describe('a server whose book is full', () => {
     expect(grants.count).toBe(0);
   });
 
-  it('says nothing of hosts that hold no lease', async () => {
-    await using server = await neighbours({ limit: 1 });
-    const reports = [reportOf({ rolloutId: server.rolloutId })];
-    await poll(server, 'a', { reports }, { group: 'test' });
-    expect(server.told.map(({ kind }) => kind)).not.toContain('freed');
+  it('asks the database once about a host that holds nothing after all', async () => {
+    await using server = await limited({}, { limit: 1 });
+    await poll(server, 'a');
+    server.context.leases.mayHold('b');
+    const grants = countGrants(server);
+    for (let time = 0; time < 3; time += 1) expect(await poll(server, 'b')).toBe('concurrency');
+    expect(grants.count).toBe(1);
   });
 });
 
