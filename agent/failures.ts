@@ -30,7 +30,7 @@ export function failureOf(failures: Failures, version: string): Failure | null {
 }
 
 /** What a check-in says of releases that are not tried now, so that nobody waits for this host; undefined if there are none. */
-export function givenUp({ kind, failures }: AgentState, nowMs: number): CheckIn['failed'] {
+export function notTriedNow({ kind, failures }: AgentState, nowMs: number): CheckIn['failed'] {
   if (kind !== 'idle' && kind !== 'fallen-back') return undefined;
   const waiting = failures.flatMap(({ to: version, attempt, retryAtMs }) => {
     if (retryAtMs === null) return [{ version, attempt }];

@@ -7,7 +7,7 @@ import type { CycleResult } from './cycle-result.ts';
 import { deliver } from './deliver.ts';
 import { retryAfterOf } from './errors.ts';
 import { reasonOf } from './failed-step.ts';
-import { givenUp } from './failures.ts';
+import { notTriedNow } from './failures.ts';
 import { lead } from './lead.ts';
 import { mayGoOn } from './machine.ts';
 import { isByHand, isOnWayBack } from './machine-state.ts';
@@ -39,7 +39,7 @@ export async function poll(context: AgentContext, settled: Settled): Promise<Cyc
   try {
     order = await ask(context, {
       ...{ running, state: checkInState(state) },
-      failed: givenUp(state, context.now().getTime()),
+      failed: notTriedNow(state, context.now().getTime()),
     });
   } catch (error) {
     const reason = reasonOf(context, error);

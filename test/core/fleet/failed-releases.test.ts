@@ -24,29 +24,29 @@ function answer(change: Partial<Host>, rollouts: readonly Rollout[] = [ROLLOUT],
 
 describe('a release that failed on the host', () => {
   it('is not offered, but an older one is that did not', () => {
-    expect(answer({ failed: FAILED })).toMatchObject({ decision: 'stay', reason: 'failed' });
+    expect(answer({ failed: [FAILED] })).toMatchObject({ decision: 'stay', reason: 'failed' });
     const older = startedRollout(releaseOf('1.0.5'));
-    expect(answer({ failed: FAILED }, [ROLLOUT, older])).toMatchObject({
+    expect(answer({ failed: [FAILED] }, [ROLLOUT, older])).toMatchObject({
       ...{ decision: 'update', release: { version: '1.0.5' } },
     });
   });
 
   it('is not offered on a way back either', () => {
     const back = rolloutAfter(ROLLOUT, rollBackVerb(ROLLOUT, releaseOf('1.0.0'), after(1)));
-    const failed = { ...FAILED, version: '1.0.0' };
+    const failed = [{ ...FAILED, version: '1.0.0' }];
     expect(answer({ version: '1.1.0', failed }, [back])).toMatchObject({ reason: 'failed' });
-    expect(answer({ version: '1.1.0', failed: FAILED }, [back])).toMatchObject({
+    expect(answer({ version: '1.1.0', failed: [FAILED] }, [back])).toMatchObject({
       direction: 'rollback',
     });
   });
 
   it('is offered in a later attempt of its rollout', () => {
     const retried = rolloutAfter(ROLLOUT, verbOf('retry', ROLLOUT, after(1)));
-    expect(answer({ failed: FAILED }, [retried])).toMatchObject({ decision: 'update' });
+    expect(answer({ failed: [FAILED] }, [retried])).toMatchObject({ decision: 'update' });
   });
 
   it('is offered when the host tries it again by itself, and no sooner', () => {
-    const failed = { ...FAILED, retryAt: after(HOUR_MS) };
+    const failed = [{ ...FAILED, retryAt: after(HOUR_MS) }];
     expect(answer({ failed })).toMatchObject({ reason: 'failed', eligibleAt: after(HOUR_MS) });
     expect(answer({ failed }, [ROLLOUT], after(HOUR_MS))).toMatchObject({ decision: 'update' });
   });
