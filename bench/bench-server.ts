@@ -24,10 +24,13 @@ export type BenchStorage = { readonly url: string; readonly env: Env };
 
 export const IN_FOLDER: BenchStorage = { url: 'file:R', env: {} };
 
-/** A repository of two releases, by the commands that a person types. */
+/** A repository of two releases, by the commands that a person types. `image` is that of the newer one. */
 export async function makeRepository(
   cwd: string,
-  { url, env }: BenchStorage = IN_FOLDER,
+  {
+    storage: { url, env } = IN_FOLDER,
+    image = 'image',
+  }: { readonly storage?: BenchStorage; readonly image?: string } = {},
 ): Promise<void> {
   await measureTidegate(cwd, ['key', 'new', '--type', 'ed25519', '--out', 'key.pem']);
   const platform = `${PLATFORM.variant}:${PLATFORM.arch}=${KEY}`;
@@ -35,9 +38,10 @@ export async function makeRepository(
   await measureTidegate(cwd, init, env);
   await writeFile(join(cwd, 'image'), 'image');
   for (const version of [OLD_VERSION, NEW_VERSION]) {
+    const root = version === NEW_VERSION ? image : 'image';
     const publish = [
       ...['publish', url, '--variant', PLATFORM.variant, '--arch', PLATFORM.arch],
-      ...['--version', version, '--image', 'root=image', '--release-key', KEY],
+      ...['--version', version, '--image', `root=${root}`, '--release-key', KEY],
       ...['--online-key', KEY],
     ];
     await measureTidegate(cwd, publish, env);

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { IMAGE_FORMATS } from '../core/tuf/names.ts';
 import type { ImageFormat } from '../core/tuf/names.ts';
@@ -7,6 +7,7 @@ import { makeImages, serveImages } from './install-images.ts';
 import type { BenchImage } from './install-images.ts';
 import { measureChild, measureProgram } from './measured-process.ts';
 import { positive } from './options.ts';
+import { peakOfInstallation } from './packaged-agent.ts';
 import { median, rounded, scratchFolder, spread } from './runs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -19,7 +20,7 @@ type Ratio = { readonly vsFloor: number; readonly peakRssMiB: number };
 /**
  * `vsFloor`: the time of the least that an installation could do for a raw image, over that of the installation; the other
  * two the same for compressed images, whose floor has the bytes from the format's own program. `peakRssMiB` is the most of
- * all installations.
+ * all installations; `agentPeakRssMiB` that of the packaged agent which `--agent` names, in a whole cycle.
  */
 export async function benchInstall(
   print: (line: string) => void,
@@ -30,6 +31,7 @@ export async function benchInstall(
     options: {
       mib: { type: 'string', default: '1024' },
       runs: { type: 'string', default: '3' },
+      agent: { type: 'string' },
       format: { type: 'string', multiple: true, default: [...IMAGE_FORMATS] },
     },
   });
@@ -37,23 +39,46 @@ export async function benchInstall(
   const runs = positive('--runs', values.runs);
   await measureProgram(ROOT, 'node_modules/.bin/tsc', ['-p', 'bench/tsconfig.install.json']);
   await using folder = await scratchFolder();
-  const images = await makeImages(folder.path, mib);
+  const all = await makeImages(folder.path, mib);
+  const images = all.filter(({ format }) => values.format.includes(format));
   await using server = await serveImages(images);
   const place = { cwd: folder.path, url: server.url };
   const ratios = new Map<ImageFormat, Ratio>();
-  for (const image of images.filter(({ format }) => values.format.includes(format))) {
+  for (const image of images) {
     ratios.set(image.format, await compare(image, { place, mib, runs, print }));
   }
+  const peaks = [...ratios.values()].map(({ peakRssMiB }) => peakRssMiB);
+  const packaged =
+    values.agent === undefined
+      ? {}
+      : { agentPeakRssMiB: Math.round(await largestPeak(values.agent, images, print)) };
   const vsFloor = (format: ImageFormat) => {
     const ratio = ratios.get(format);
     return ratio === undefined ? null : rounded(ratio.vsFloor);
   };
   return {
     vsFloor: vsFloor('raw'),
-    peakRssMiB: Math.round(Math.max(...[...ratios.values()].map((ratio) => ratio.peakRssMiB))),
+    peakRssMiB: Math.round(Math.max(...peaks)),
     zstdVsFloor: vsFloor('zstd'),
     lz4VsFloor: vsFloor('lz4'),
+    ...packaged,
   };
+}
+
+/** Of the packaged agent with each image, in a repository and against a server of its own. */
+async function largestPeak(
+  program: string,
+  images: readonly BenchImage[],
+  print: (line: string) => void,
+): Promise<number> {
+  const peaks: number[] = [];
+  for (const { format, path } of images) {
+    await using folder = await scratchFolder();
+    const peakRssMiB = await peakOfInstallation(folder.path, resolve(program), path);
+    print(`${format}: agent once, ${peakRssMiB.toFixed(0)} MiB`);
+    peaks.push(peakRssMiB);
+  }
+  return Math.max(...peaks);
 }
 
 async function compare(

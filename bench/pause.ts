@@ -49,7 +49,7 @@ export async function benchPause(
   const cwd = scratch.path;
   await using stack = new AsyncDisposableStack();
   const where = values.folder ? IN_FOLDER : await startS3(stack);
-  await makeRepository(cwd, where);
+  await makeRepository(cwd, { storage: where });
   const servers: BenchServer[] = [];
   const count = postgres === undefined ? 1 : positive('--servers', values.servers);
   const state =

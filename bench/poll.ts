@@ -1,13 +1,13 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { createServer, connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { IN_FOLDER, makeRepository, startServer } from './bench-server.ts';
-import { OLD_VERSION, PLATFORM } from './bench-fleet.ts';
+import { makeRepository, startServer } from './bench-server.ts';
+import { OLD_VERSION } from './bench-fleet.ts';
 import { measureProgram } from './measured-process.ts';
 import { positive } from './options.ts';
+import { writeAgentConfig } from './packaged-agent.ts';
 import { cpuMs, LOAD_CORE, rssMiB, startProgram } from './pinned-process.ts';
 import { median, rounded, scratchFolder, until } from './runs.ts';
 
@@ -48,11 +48,11 @@ export async function benchPoll(
     more: ['--check-in-interval', '1 second'],
   });
   await using proxy = await countingProxy(server.port);
-  await writeFile(join(cwd, 'agent.toml'), configFor(proxy.port));
+  const config = await writeAgentConfig(cwd, proxy.port);
   const [file = '', ...args] = program;
   const agent = (verb: string, ...more: readonly string[]) => [
     ...args,
-    ...[verb, '--config', 'agent.toml', ...more],
+    ...[verb, '--config', config, ...more],
   ];
   await measureProgram(cwd, file, agent('provision', '--version', OLD_VERSION));
   await dropFromPageCache(cwd, file);
@@ -114,23 +114,6 @@ async function whileItStays(
   };
   print(`${polls} polls in ${seconds.toFixed(0)} s: ${JSON.stringify(result)}`);
   return result;
-}
-
-function configFor(port: number): string {
-  const { variant, arch } = PLATFORM;
-  return `state = 'agent-state'
-[host]
-id = 'bench-host'
-variant = '${variant}'
-arch = '${arch}'
-[server]
-url = 'http://127.0.0.1:${port}'
-[repository]
-root = '${IN_FOLDER.url.replace('file:', '')}/metadata/1.root.json'
-[slots]
-kind = 'directory'
-path = 'slots'
-`;
 }
 
 type CountingProxy = AsyncDisposable & {

@@ -36,7 +36,7 @@ export async function benchS3(
     return forward();
   });
   const { env } = gateway;
-  await makeRepository(folder.path, { url: gateway.storageUrl('bench'), env });
+  await makeRepository(folder.path, { storage: { url: gateway.storageUrl('bench'), env } });
   await using server = await startServer(folder.path, {
     state: [stateUrl('S')],
     storage: { url: gateway.storageUrl('bench', proxy.endpoint), env },
