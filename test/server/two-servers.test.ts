@@ -215,6 +215,35 @@ describe('a verb given to a server that has not heard of the others', () => {
   });
 });
 
+describe('verbs that two servers accept in the same moment', () => {
+  it('are committed in the order of acceptance, although the leader knew of its own first', async () => {
+    await using pair = await twoServers();
+    const { server, other, rolloutId } = pair;
+    const enqueue = server.state.enqueueVerb.bind(server.state);
+    const order = {
+      rolloutId,
+      by: 'operator',
+      kind: 'pause',
+      requestId: 'first',
+      ...REASON,
+    } as const;
+    let isFirst = true;
+    server.state.enqueueVerb = async (...args) => {
+      if (isFirst) {
+        isFirst = false;
+        await other.intake.accept(order);
+      }
+      return enqueue(...args);
+    };
+    await pair.give('withdraw');
+    expect(server.context.fleet.view.pending).toHaveLength(1);
+    expect(server.context.outbox.next).toEqual([]);
+    await server.context.commitPending();
+    const [rollout] = await server.committed();
+    expect(rollout?.history.map(({ verb }) => verb)).toEqual(['start', 'pause', 'withdraw']);
+  });
+});
+
 describe('what a server decides by itself', () => {
   it('is not done when another server accepted a verb for the rollout a moment before', async () => {
     await using pair = await twoServers();
