@@ -77,6 +77,13 @@ class World {
     this.heard[server] = this.#stored.length;
   }
 
+  /** One verb alone that it has heard of before, as it stands now. */
+  hearAgain(server: number, index: number): void {
+    const known = this.#stored.slice(0, this.heard[server]);
+    const one = known[index % known.length];
+    if (one !== undefined && one.status === 'pending') this.#fleet(server).learn([one]);
+  }
+
   accept(server: number, make: (rollouts: readonly Rollout[]) => Verb | null): void {
     this.learn(server);
     const plan = this.planOf(server);
@@ -145,6 +152,9 @@ describe('a fleet of servers', () => {
     }),
     servers.map((server) => (world: World) => {
       world.follow(server);
+    }),
+    fc.tuple(servers, fc.nat(3)).map(([server, index]) => (world: World) => {
+      world.hearAgain(server, index);
     }),
     fc.tuple(servers, fc.nat(3)).map(([server, told]) => (world: World) => {
       world.commit(server, told);
