@@ -172,7 +172,8 @@ describe("Bottlerocket's update API", () => {
     await using host = await setup();
     await host.act('refresh-updates');
     await host.status();
-    host.world.tamper = (path) => (path.endsWith('1.1.0-hash') ? { status: 404 } : null);
+    host.world.tamper = (path) =>
+      path.endsWith('1.1.0-hash') ? { status: 200, body: 'hash of aws-k8s-1.32 9.9.9' } : null;
     await host.act('prepare-update');
     expect(await host.status()).toMatchObject({ update_state: 'Available' });
     await host.act('refresh-updates');

@@ -72,7 +72,8 @@ describe('a host whose state folder is lost', () => {
       ...{ result: 'refused', from: '2.2.0', to: '2.0.0', bytesFetched: 0 },
       reason: expect.stringContaining('agent/not-permitted'),
     });
-    await expect(once()).resolves.toMatchObject({ result: 'refused' });
+    // It does not even look at it again for a while.
+    await expect(once()).resolves.toMatchObject({ result: 'stayed', reason: 'backoff' });
   });
 
   it('stays, and writes nothing, while a mirror holds back the document of what it runs', async () => {
