@@ -111,9 +111,13 @@ describe('a server whose S3 store goes away under load, and then its PostgreSQL 
 
         for (const start of inOrder) await start();
         await load.acknowledgedMore(50);
+        const committed = async () => {
+          const [rollout] = await committedRollouts(storage);
+          return rollout?.history.map(({ verb }) => verb) ?? [];
+        };
+        await until(async () => (await committed()).length >= verbs.length);
+        expect(await committed()).toEqual(verbs);
         await until(async () => (await readiness(server)).ready);
-        const [rollout] = await committedRollouts(storage);
-        expect(rollout?.history.map(({ verb }) => verb)).toEqual(verbs);
       }
       expect(new Set(load.refusals)).toEqual(new Set([503]));
       acknowledged.push(...load.acknowledged);
