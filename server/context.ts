@@ -14,6 +14,7 @@ import type { CheckInPace } from './check-in-interval.ts';
 import { EventLog } from './event-log.ts';
 import { Fleet } from './fleet.ts';
 import { judgeRollouts } from './jobs/gates.ts';
+import type { JudgedState } from './jobs/gates.ts';
 import { publishChanges } from './fleet-events.ts';
 import { HostSweep } from './host-sweep.ts';
 import type { StartTimer } from './jobs/job.ts';
@@ -87,7 +88,7 @@ export type Context = ContextParts & {
   /** Commits the verbs of the outbox now. */
   readonly commitPending: () => Promise<void>;
   /** Does what the outcomes of hosts ask for, now. */
-  readonly judge: () => Promise<void>;
+  readonly judge: (states?: readonly JudgedState[]) => Promise<void>;
 };
 
 /** Reads the repository and the outbox; both must be readable, and the keys the right ones. Starts no job. */
@@ -158,7 +159,8 @@ export async function openContext(parts: ContextParts): Promise<Context> {
   });
   const listing = new Listing({ fleet, link, now });
   const commit = () => commitPending({ outbox, link, metrics, onFinished: tellOthers, now, log });
-  const judge = () => judgeRollouts({ state, fleet, intake, writeBehind, now });
+  const judge: Context['judge'] = (states = ['running', 'halted']) =>
+    judgeRollouts({ state, fleet, intake, writeBehind, now }, states);
   const jobs = createJobs({
     replicas,
     outbox,

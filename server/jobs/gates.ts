@@ -15,16 +15,22 @@ export type GatesOptions = {
   readonly now: () => Date;
 };
 
+/** Rollouts that run are halted or pass a gate; those that were halted send their hosts back, if their policy says so. */
+export type JudgedState = 'running' | 'halted';
+
 /**
- * Brings the counters of each rollout up to date and does what they ask for: halt, roll back, pass a gate. Reads one row
- * of counters for a rollout, whatever the size of the fleet, and nothing for one whose policy asks for nothing. Throws the
- * first failure when all were judged.
+ * Brings the counters of each rollout in these states up to date and does what they ask for: halt, pass a gate, roll back. Reads
+ * one row of counters for a rollout, whatever the size of the fleet, and nothing for one whose policy asks for nothing. Only a way
+ * back waits for the repository. Throws the first failure when all were judged.
  */
-export async function judgeRollouts(options: GatesOptions): Promise<void> {
+export async function judgeRollouts(
+  options: GatesOptions,
+  states: readonly JudgedState[],
+): Promise<void> {
   const { fleet, writeBehind } = options;
   const rollouts = fleet.view.platforms
     .flatMap((platform) => fleet.currentRollouts(platform) ?? [])
-    .filter(isJudged);
+    .filter((rollout) => isJudged(rollout) && states.some((state) => state === rollout.state));
   if (rollouts.length === 0) return;
   // A gate counts hosts that were offered the release, and offers may still lie in memory.
   await writeBehind.flush();
@@ -40,8 +46,8 @@ export async function judgeRollouts(options: GatesOptions): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-function isJudged({ state, policy, attempt, sentBackTo }: Rollout): boolean {
-  if (sentBackTo !== null || (state !== 'running' && state !== 'halted')) return false;
+function isJudged({ policy, attempt, sentBackTo }: Rollout): boolean {
+  if (sentBackTo !== null) return false;
   const isPlain = policy.halt === null && policy.outcomeWithinMs === null && attempt === 1;
   return !isPlain || asksForSuccess(policy);
 }

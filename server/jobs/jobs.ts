@@ -5,6 +5,7 @@ import type { Metrics } from '../metrics.ts';
 import type { RepositoryLink } from '../repository-link.ts';
 import { leads } from '../../adapters/state/replicas.ts';
 import type { News, Replicas } from '../../adapters/state/replicas.ts';
+import type { JudgedState } from './gates.ts';
 import { Job } from './job.ts';
 import type { StartTimer } from './job.ts';
 import type { Leases } from '../leases.ts';
@@ -33,7 +34,7 @@ export type JobsOptions = {
   readonly retention: Retention;
   readonly flush: () => Promise<void>;
   /** Does what the outcomes of hosts ask for. */
-  readonly judge: () => Promise<void>;
+  readonly judge: (states: readonly JudgedState[]) => Promise<void>;
   readonly leases: Pick<Leases, 'tick' | 'mayHold'>;
   readonly members: Pick<LimitMembers, 'tick'>;
   /** Writes down in the audit log what others committed. */
@@ -78,7 +79,12 @@ export function createJobs(options: JobsOptions) {
     });
   const outbox = led('outbox', OUTBOX_MS, options.commitPending);
   const writeBehind = job('write-behind', WRITE_BEHIND_MS, options.flush);
-  const gates = led('gates', GATES_MS, options.judge);
+  // Not a part of `gates`: it needs the repository, and while that does not answer others have to be halted.
+  const waysBack = led('ways-back', GATES_MS, () => options.judge(['halted']));
+  const gates = led('gates', GATES_MS, async () => {
+    await options.judge(['running']);
+    waysBack.wake();
+  });
   const leases = job('leases', LEASES_MS, () => options.leases.tick());
   const audit = job('audit', AUDIT_MS, options.recordFound);
   const follow = job('follow', options.followMs, () => options.link.follow());
@@ -91,6 +97,7 @@ export function createJobs(options: JobsOptions) {
   const ofLeader = [
     outbox,
     gates,
+    waysBack,
     led('listing', LISTING_MS, () => options.listing.tick()),
     led('retention', RETENTION_MS, () => options.retention.tick()),
   ];

@@ -1,11 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import type { ReplicaEvents, Replicas } from '../../adapters/state/replicas.ts';
+import { openPatient } from '../support/example-repository.ts';
 import { breakable } from './breakable.ts';
-import { PLATFORM, setup, START } from './setup.ts';
+import { PLATFORM, publishReleases, reportOf, setup, START } from './setup.ts';
 
 const ROLLOUTS = '/api/v1/rollouts';
 const REASON = { reason: 'a closer look' };
+/** Of the event loop: far more than anything takes that waits for no storage. */
+const TURNS = 10_000;
 
 /** A server with a committed rollout, whose storage takes calls from now on and answers none. */
 async function silenced() {
@@ -71,6 +74,42 @@ describe('a storage that takes calls and does not answer', () => {
     const rules = { excludes: { 'host-1': 'not now' } };
     expect((await server.put('/api/v1/fleet', { rules })).status).toBe(200);
     expect((await server.checkIn()).body.reason).toBe('excluded');
+  });
+
+  it('holds up no halt while the way back of another rollout waits', async () => {
+    await using server = await setup();
+    const repository = openPatient(server.storage);
+    await publishReleases(repository, server.signers, [
+      { version: '1.2.0', rollbackTo: ['1.0.0'] },
+    ]);
+    await server.post('/api/v1/repository/refresh');
+    const policy = `
+[halt]
+failed_percentage = 50
+minimum = 1
+roll_back_to = '1.0.0'
+[[waves]]
+start_after = '1 second'
+fleet_percentage = 100
+`;
+    const start = async (version: string) => {
+      const { body } = await server.post(ROLLOUTS, { ...START, version, policy });
+      return String(body.id);
+    };
+    const [first, second] = [await start('1.1.0'), await start('1.2.0')];
+    await server.context.commitPending();
+    const fail = (rolloutId: string, id: string) =>
+      server.checkIn({ id }, { reports: [reportOf({ id: `report-${id}`, rolloutId })] });
+    const stateOf = (id: string) =>
+      server.context.fleet.view.rollouts.find((rollout) => rollout.id === id)?.state;
+    await fail(first, 'a');
+    await server.context.judge(['running']);
+    expect(stateOf(first)).toBe('halted');
+    server.outages.storage.isSilent = true;
+    server.context.jobs.start();
+    await fail(second, 'b');
+    for (let turn = 0; turn < TURNS && stateOf(second) !== 'halted'; turn += 1) await nextTurn();
+    expect([stateOf(first), stateOf(second)]).toEqual(['halted', 'halted']);
   });
 
   it('holds up no server that is told of a verb', async () => {
