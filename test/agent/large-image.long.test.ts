@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -9,8 +9,14 @@ import { createZstdCompress } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { downloadImage } from '../../agent/download.ts';
 import { directorySlots } from '../../agent/slots/directory.ts';
+import { viewSlots } from '../../agent/slots/gpt-bits.ts';
+import { GptSlots } from '../../agent/slots/gpt.ts';
 import type { ImageWriter } from '../../agent/slots/slots.ts';
+import { PART_NAMES, SLOT_TYPES } from '../../core/gpt/sets.ts';
+import { nextToBoot } from '../../core/gpt/slot-bits.ts';
 import type { ImageFormat } from '../../core/tuf/names.ts';
+import { tool } from '../boot/parts.ts';
+import { PRIVATE_TYPE } from '../support/gpt-samples.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { serve } from './loopback-server.ts';
 import { releaseDocument } from './slots/releases.ts';
@@ -47,6 +53,29 @@ function countingSlots() {
     abandon: async () => {},
   };
   return { writeImage: async () => writer, written: () => count };
+}
+
+/** Where root of slot B begins on the disk of `largeDisk`: behind the table, the whole of slot A, and boot of slot B. */
+const ROOT_B_AT = SIZE + 4 * MIB;
+
+/** A disk image, hardly a block of it on the disk, whose slots have room for the image. */
+async function largeDisk(folder: string) {
+  const disk = join(folder, 'disk.img');
+  const kernelCommandLine = join(folder, 'cmdline');
+  await writeFile(kernelCommandLine, 'quiet');
+  await writeFile(disk, '');
+  await truncate(disk, 2 * SIZE + 16 * MIB);
+  const mib = { boot: 1, root: SIZE / MIB, hash: 1 };
+  const slots = ['a', 'b'].flatMap(() =>
+    PART_NAMES.map((name) => ({ type: SLOT_TYPES[name], mib: mib[name] })),
+  );
+  const partitions = [...slots, { type: PRIVATE_TYPE, mib: 1 }];
+  const made = partitions.flatMap(({ type, mib: size }, index) => [
+    `--new=${index + 1}:0:+${size}M`,
+    `--typecode=${index + 1}:${type}`,
+  ]);
+  await tool('sgdisk', ...made, disk);
+  return { disk, kernelCommandLine, stateFolder: join(folder, 'state'), tries: 3 };
 }
 
 describe('an image of 5 GiB', () => {
@@ -105,5 +134,29 @@ describe('an image of 5 GiB', () => {
     await slots.sealInactive(releaseDocument('1.0.0', images, verity));
     await slots.activate('1.0.0');
     expect((await slots.read()).active?.release.version).toBe('1.0.0');
+  });
+
+  it('is written into a GPT partition behind 4 GiB of the disk, read back from the medium, and booted next', async () => {
+    await using folder = await temporaryFolder();
+    const source = join(folder.path, 'source');
+    await writeSparse(source, SIZE);
+    const options = await largeDisk(folder.path);
+    const slots = new GptSlots({ ...options, active: 'a' });
+    await slots.clearInactive();
+    const writer = await slots.writeImage('root', SIZE);
+    for await (const chunk of createReadStream(source, { highWaterMark: MIB })) {
+      await writer.write(chunk);
+    }
+    await writer.finish();
+    const images = { root: { size: SIZE, sha256: await sha256Of(source) } };
+    await slots.sealInactive(releaseDocument('1.0.0', images, null));
+    await slots.activate('1.0.0');
+    expect(nextToBoot((await viewSlots({ ...options, active: 'a' })).pair)).toBe('b');
+    await using disk = await open(options.disk, 'r');
+    const read = async (mark: number) => {
+      const { buffer } = await disk.read(Buffer.alloc(6), 0, 6, ROOT_B_AT + mark);
+      return buffer.toString('latin1').replaceAll('\0', '');
+    };
+    expect(await Promise.all(MARKS.map(read))).toEqual(MARKS.map((mark) => `${mark}`.slice(-6)));
   });
 });
