@@ -92,6 +92,42 @@ describe("Bottlerocket's update API", () => {
     });
   });
 
+  it('leads a host as the ECS updater calls it: check, and after a drain apply, and then reboot and check', async () => {
+    await using host = await setup();
+    const { machine, agent, call, act, status } = host;
+    const check = async () => {
+      expect(await act('refresh-updates')).toBe(204);
+      return status();
+    };
+    // Every 12 hours; it may never get as far as a drain.
+    for (let look = 0; look < 3; look += 1) {
+      expect(await check()).toMatchObject({
+        ...{ update_state: 'Available', chosen_update: image('1.1.0') },
+        active_partition: { image: image('1.0.0') },
+      });
+    }
+    for (const [name, state] of [
+      ['refresh-updates', 'Available'],
+      ['prepare-update', 'Staged'],
+      ['activate-update', 'Ready'],
+    ] as const) {
+      expect(await act(name)).toBe(204);
+      expect(await status()).toMatchObject({ update_state: state });
+    }
+    // The updater died before its reboot document: its next run finds a candidate in Ready.
+    expect(await check()).toMatchObject({
+      ...{ update_state: 'Ready', staging_partition: { next_to_boot: true } },
+    });
+    expect(machine.reboots).toBe(0);
+    expect(await act('reboot')).toBe(204);
+    await machine.boot();
+    await runCycle(agent);
+    expect(await check()).toMatchObject({
+      ...{ update_state: 'Idle', active_partition: { image: image('1.1.0') } },
+    });
+    expect((await call('GET', '/os')).body).toMatchObject({ version_id: '1.1.0' });
+  });
+
   it('takes an activation back', async () => {
     await using host = await setup();
     for (const name of ['refresh-updates', 'prepare-update', 'activate-update']) {
