@@ -6,6 +6,7 @@ import type { Attempt, Conduct } from './attempt.ts';
 import { fromSlot } from './bring.ts';
 import { automatic } from './conduct.ts';
 import type { AgentContext } from './context.ts';
+import type { CycleResult } from './cycle-result.ts';
 import { deliver } from './deliver.ts';
 import { AgentError } from './errors.ts';
 import { lead } from './lead.ts';
@@ -22,19 +23,14 @@ import type { Settled } from './settle.ts';
 import type { SealedSlot } from './slots/slots.ts';
 import { targetOf } from './target.ts';
 
-export type VerbResult = {
+/** What a verb did: `from` is the version that the host ran before it, `reason` what the order says or what is waited for. */
+export type VerbResult = Pick<
+  CycleResult,
+  'from' | 'to' | 'direction' | 'bytesFetched' | 'reason' | 'eligibleAt'
+> & {
   readonly verb: Verb;
   /** Where the agent stands after it. */
   readonly state: AgentState['kind'];
-  /** The version that the host ran before it. */
-  readonly from: string;
-  readonly to: string | null;
-  readonly direction: 'forward' | 'rollback' | null;
-  /** Bytes of images that came over the network. */
-  readonly bytesFetched: number;
-  /** What the order says, or what is waited for. */
-  readonly reason: string | null;
-  readonly eligibleAt: string | null;
 };
 
 type Kind = AgentState['kind'];

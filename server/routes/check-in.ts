@@ -69,7 +69,7 @@ async function answer(
   refuseUnknownPlatform(context, checkIn);
   if (checkIn.reports !== undefined) await keepReports(context, checkIn);
   const { state } = checkIn;
-  const host = hostOf(checkIn, now());
+  const host = hostOf(checkIn, now);
   if (state === 'ready' || state === 'confirming') context.leases.heard(host);
   const judged = judge(context, host);
   // Most hosts stay, and need not wait for anything.
@@ -103,10 +103,11 @@ function refuseUnknownPlatform({ fleet }: CheckInContext, { host }: CheckIn): vo
   );
 }
 
-function hostOf({ host, failed }: CheckIn, now: Date): Host {
+function hostOf({ host, failed }: CheckIn, now: () => Date): Host {
   const seed = host.seed ?? seedOfHost(host.id);
   if (failed === undefined) return { ...host, seed };
-  const after = (seconds: number) => new Date(now.getTime() + seconds * 1000);
+  const nowMs = now().getTime();
+  const after = (seconds: number) => new Date(nowMs + seconds * 1000);
   return {
     ...{ ...host, seed },
     failed: failed.map(({ version, attempt, retryAfterSeconds: seconds }) => ({

@@ -1,34 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import { runCycle } from '../../agent/cycle.ts';
-import { provision } from '../../agent/provision.ts';
 import { refreshRepository } from '../../agent/tuf/client.ts';
-import { hostWorld, sendTo } from '../support/host-world.ts';
-import type { HostWorld, WorldOptions } from '../support/host-world.ts';
+import { hostWorld } from '../support/host-world.ts';
 import { tufOptionsOf } from '../support/tuf-options.ts';
+import { endless, once, updatingHost } from '../support/updating-host.ts';
 
 const DOCUMENT = 'aws-k8s-1.32-x86_64-1.1.0-release.json';
 const IMAGE = '1.1.0-hash';
 /** Longer than the document that was asked for. */
 const PAGE = '<p>This service is busy.</p>'.repeat(1000);
 
-async function setup(options: WorldOptions = {}): Promise<HostWorld> {
-  const world = await hostWorld(options);
-  await provision(await world.agent(), '1.0.0');
-  await world.start('1.1.0');
-  world.answer = sendTo('1.1.0');
-  return world;
-}
-
-async function once(world: HostWorld) {
-  return runCycle(await world.agent());
-}
-
 describe('an answer that is a status instead of the file', () => {
   it.each([
     ...[401, 403, 404, 407, 410, 451].map((status) => ({ status, what: IMAGE })),
     ...[401, 403, 404, 407, 410, 451].map((status) => ({ status, what: DOCUMENT })),
   ])('$status for $what is no failure of the release', async ({ status, what }) => {
-    await using world = await setup();
+    await using world = await updatingHost();
     world.tamper = (path) => (path.endsWith(what) ? { status, body: PAGE } : null);
     await expect(once(world)).resolves.toMatchObject({
       ...{ result: 'failed', to: '1.1.0' },
@@ -63,26 +49,16 @@ describe('an answer that is a status instead of the file', () => {
   it('is not read for ever', async () => {
     await using world = await hostWorld();
     const repository = await refreshRepository(tufOptionsOf(world, { pause: async () => {} }));
-    let sent = 0;
-    world.tamper = (path, response) => {
-      if (!path.endsWith(DOCUMENT)) return null;
-      response.statusCode = 503;
-      const chunk = Buffer.alloc(1 << 16, ' ');
-      const flood = () => {
-        while (!response.destroyed && response.write(chunk)) sent += chunk.length;
-      };
-      response.on('drain', flood);
-      flood();
-      return 'handled';
-    };
+    const page = endless(DOCUMENT, 503);
+    world.tamper = page.tamper;
     await expect(repository.readTarget(DOCUMENT)).rejects.toMatchObject({
       code: 'agent/unreachable',
     });
-    expect(sent).toBeLessThan(64 << 20);
+    expect(page.sent).toBeLessThan(64 << 20);
   });
 
   it('of a server with a long page is a server that is away', async () => {
-    await using world = await setup({ fallback: 'static' });
+    await using world = await updatingHost({ fallback: 'static' });
     world.tamper = (path, response) => {
       if (!path.endsWith('check-in')) return null;
       response.setHeader('retry-after', '60');

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { readObject } from '../../adapters/repository/objects.ts';
-import { runCycle } from '../../agent/cycle.ts';
 import { writeChecked } from '../../agent/durable.ts';
 import { provision } from '../../agent/provision.ts';
 import { TrustedStore } from '../../agent/tuf/trusted-store.ts';
@@ -15,19 +14,13 @@ import { mortalStorage } from '../support/mortal-storage.ts';
 import { publishRoot } from '../support/publish-root.ts';
 import { DAY_MS, HOUR_MS } from '../support/rollouts.ts';
 import { seededSigner } from '../support/seeded-signer.ts';
+import { endless, once, updatingHost } from '../support/updating-host.ts';
 
 /** A host on 1.0.0 that is sent to 1.1.0, and has seen nothing of it yet. */
 async function setup(): Promise<HostWorld> {
-  const world = await hostWorld();
-  await provision(await world.agent(), '1.0.0');
-  await world.start('1.1.0');
-  world.answer = sendTo('1.1.0');
+  const world = await updatingHost();
   world.requests.length = 0;
   return world;
-}
-
-async function once(world: HostWorld) {
-  return runCycle(await world.agent());
 }
 
 /** The host stays as it is, says why, and asks for no image; once everybody is honest it updates. */
@@ -91,19 +84,10 @@ describe('an attacker who wants a host to install anything (TUF: arbitrary insta
 describe('a server that never ends (TUF: endless data)', () => {
   it.each(FILES)('is cut off in the middle of %s', async (file) => {
     await using world = await setup();
-    let sent = 0;
-    world.tamper = (path, response) => {
-      if (!path.endsWith(file)) return null;
-      const chunk = Buffer.alloc(1 << 16, ' ');
-      const flood = () => {
-        while (!response.destroyed && response.write(chunk)) sent += chunk.length;
-      };
-      response.on('drain', flood);
-      flood();
-      return 'handled';
-    };
+    const answer = endless(file);
+    world.tamper = answer.tamper;
     await expectHeld(world, 'agent/too-large');
-    expect(sent).toBeLessThan(32 << 20);
+    expect(answer.sent).toBeLessThan(32 << 20);
   });
 
   it('cannot hide a bomb in a compressed answer', async () => {

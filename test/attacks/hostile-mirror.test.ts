@@ -2,7 +2,6 @@ import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { findObject } from '../../adapters/repository/objects.ts';
-import { runCycle } from '../../agent/cycle.ts';
 import { provision } from '../../agent/provision.ts';
 import { runVerb } from '../../agent/verbs.ts';
 import { pack } from '../agent/image-download.ts';
@@ -10,6 +9,7 @@ import { hostWorld, sendTo } from '../support/host-world.ts';
 import type { HostWorld, Tamper } from '../support/host-world.ts';
 import { noise } from '../support/noise.ts';
 import { HOUR_MS } from '../support/rollouts.ts';
+import { once, updatingHost } from '../support/updating-host.ts';
 
 const IMAGE = '1.1.0-hash';
 
@@ -33,19 +33,6 @@ async function bytesInSlots(world: HostWorld): Promise<number> {
     .filter((entry) => entry.isFile())
     .map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size);
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-}
-
-/** A host on 1.0.0 that is sent to 1.1.0. */
-async function setup(): Promise<HostWorld> {
-  const world = await hostWorld();
-  await provision(await world.agent(), '1.0.0');
-  await world.start('1.1.0');
-  world.answer = sendTo('1.1.0');
-  return world;
-}
-
-async function once(world: HostWorld) {
-  return runCycle(await world.agent());
 }
 
 /** Never installed, and repaired as soon as the mirror is honest and the wait is over. */
@@ -80,7 +67,7 @@ describe('a hostile mirror', () => {
       code: 'agent/image',
     },
   ])('does not get $case installed', async ({ body, code }) => {
-    await using world = await setup();
+    await using world = await updatingHost();
     const reason = await expectRepelled(world, (path) =>
       path.endsWith(IMAGE) ? { status: 200, body } : null,
     );
@@ -88,7 +75,7 @@ describe('a hostile mirror', () => {
   });
 
   it('cannot poison the part of an image that comes before the line breaks', async () => {
-    await using world = await setup();
+    await using world = await updatingHost();
     let isFirst = true;
     world.tamper = (path, response) => {
       if (!path.endsWith(IMAGE) || !isFirst) return null;
@@ -104,7 +91,7 @@ describe('a hostile mirror', () => {
   it.each(['metadata', 'targets'])(
     'of %s that is asked first cannot keep a host from an honest one',
     async (what) => {
-      await using world = await setup();
+      await using world = await updatingHost();
       const urls = (place: string) =>
         `metadata-url = '${world.url}/${place}/metadata/', targets-url = '${world.url}/${place}/targets/'`;
       const config = await readFile(world.configFile, 'utf8');
@@ -126,7 +113,7 @@ describe('a hostile mirror', () => {
   );
 
   it('does not fill the disk with an endless image', async () => {
-    await using world = await setup();
+    await using world = await updatingHost();
     let written = 0;
     await expectRepelled(world, (path, response) => {
       if (!path.endsWith(IMAGE)) return null;
@@ -144,7 +131,7 @@ describe('a hostile mirror', () => {
   });
 
   it.each(['lz4', 'zstd'] as const)('does not get a bomb of %s inflated', async (format) => {
-    await using world = await setup();
+    await using world = await updatingHost();
     const { bomb, raw, stored } = bombOf(format);
     await world.publish('1.2.0', { root: { raw, format, stored } });
     await world.start('1.2.0');
@@ -159,7 +146,7 @@ describe('a hostile mirror', () => {
   it.each(['lz4', 'zstd'] as const)(
     'does not get a bomb of %s inflated that a release key signed',
     async (format) => {
-      await using world = await setup();
+      await using world = await updatingHost();
       const { bomb, raw } = bombOf(format);
       await world.publish('1.2.0', { root: { raw, format, stored: bomb } });
       await world.start('1.2.0');
@@ -173,7 +160,7 @@ describe('a hostile mirror', () => {
   );
 
   it('gets nothing activated but what was read back (TOCTOU): what was changed since is fetched anew, and verified anew', async () => {
-    await using world = await setup();
+    await using world = await updatingHost();
     await appendFile(world.configFile, "[update]\nautomatic = 'check'\n");
     await runVerb(await world.agent(), 'check');
     await expect(runVerb(await world.agent(), 'prepare')).resolves.toMatchObject({
@@ -198,7 +185,7 @@ describe('a hostile mirror', () => {
   });
 
   it('cannot replay the timestamp of yesterday', async () => {
-    await using world = await setup();
+    await using world = await updatingHost();
     const { body } = await world.storage.get('metadata/timestamp.json');
     const old = Buffer.concat(await Array.fromAsync(body));
     await world.publish('1.2.0');
@@ -215,7 +202,7 @@ describe('a hostile mirror', () => {
   });
 
   it('cannot freeze a host behind a timestamp that has expired', async () => {
-    await using world = await setup();
+    await using world = await updatingHost();
     world.now = new Date(world.now.getTime() + 400 * 24 * HOUR_MS);
     const frozen = await once(world);
     expect(frozen.reason).toContain('agent/expired');
