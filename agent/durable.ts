@@ -4,15 +4,13 @@ import { dirname } from 'node:path';
 import type * as z from 'zod';
 import { ensureFolder, syncFolder } from '../adapters/storage/durable-folder.ts';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
-import { AgentError } from './errors.ts';
+import { onDisk } from './on-disk.ts';
 
 /** What reading a checked file found: its value, no file, or a file that is not what was written. */
 export type Checked<T> =
   | { readonly kind: 'value'; readonly value: T }
   | { readonly kind: 'none' }
   | { readonly kind: 'damaged' };
-
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /**
  * Replaces a file in one step: afterwards, even after a power loss, it is the old one or the whole new one. Folders above it
@@ -54,20 +52,6 @@ export async function readChecked<T>(path: string, schema: z.ZodType<T>): Promis
   if (text !== `${sha256(json)}\n${json}\n`) return { kind: 'damaged' };
   const result = schema.safeParse(parse(json));
   return result.success ? { kind: 'value', value: result.data } : { kind: 'damaged' };
-}
-
-/** Runs a file action; the system's refusals become `agent/full` or `agent/disk`, anything else is thrown as it is. */
-export async function onDisk<T>(what: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    if (cause instanceof AgentError || errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) {
-      throw cause;
-    }
-    const code = FULL.has(errno) ? 'agent/full' : 'agent/disk';
-    throw new AgentError(code, `${what} failed with ${errno}`, { cause });
-  }
 }
 
 async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {

@@ -39,6 +39,8 @@ export type AgentErrorCode =
   | 'agent/not-on-trial'
   /** The system does not boot although it is told to. */
   | 'agent/reboot'
+  /** The process that does the daemon's work ended before the work did. */
+  | 'agent/worker'
   /** There is not enough room on the disk. */
   | 'agent/full'
   /** The disk refuses or fails. */

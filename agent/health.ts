@@ -3,7 +3,7 @@ import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
 import type { AgentConfig } from './config.ts';
-import { onDisk } from './durable.ts';
+import { onDisk } from './on-disk.ts';
 import { AgentError } from './errors.ts';
 import { runProgram } from './programs.ts';
 import type { Finished, Program } from './programs.ts';

@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
 import { formatInstant } from '../core/instant.ts';
 import { instantSchema } from '../core/rollout.ts';
-import { onDisk, writeDurable } from './durable.ts';
+import { writeDurable } from './durable.ts';
+import { onDisk } from './on-disk.ts';
 import { AgentError } from './errors.ts';
 
 const HOUR_MS = 3_600_000;

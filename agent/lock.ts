@@ -2,7 +2,7 @@ import { mkdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFileLock } from '../adapters/storage/file-lock.ts';
 import { StorageError } from '../adapters/storage/storage.ts';
-import { onDisk } from './durable.ts';
+import { onDisk } from './on-disk.ts';
 import { AgentError } from './errors.ts';
 
 /**

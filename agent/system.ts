@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { onDisk } from './durable.ts';
+import { onDisk } from './on-disk.ts';
 import { AgentError } from './errors.ts';
 import { runProgram } from './programs.ts';
 import type { Program } from './programs.ts';

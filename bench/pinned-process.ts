@@ -65,12 +65,21 @@ export async function firstLine({ child }: Pinned): Promise<string> {
   throw new Error('the process ended before it was ready');
 }
 
-/** Time that the process has spent on a core since its start. */
+/** Time that the process, and those of its children that have ended, have spent on a core since its start. */
 export function cpuMs({ pid }: Pick<Pinned, 'pid'>): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name in brackets may hold anything; the 14th and 15th fields are counted from its end.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  // The name in brackets may hold anything; the 14th to 17th fields are counted from its end.
+  const ticks = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15);
+  return ticks.reduce((sum, count) => sum + Number(count), 0) * TICK_MS;
+}
+
+/** The processes that it has started and that have not ended. */
+export function childrenOf({ pid }: Pick<Pinned, 'pid'>): readonly string[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return children === '' ? [] : children.split(' ');
 }
 
 export function rssMiB({ pid }: Pick<Pinned, 'pid'>): number {

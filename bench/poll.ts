@@ -8,7 +8,7 @@ import { OLD_VERSION } from './bench-fleet.ts';
 import { measureProgram } from './measured-process.ts';
 import { positive } from './options.ts';
 import { writeAgentConfig } from './packaged-agent.ts';
-import { cpuMs, LOAD_CORE, rssMiB, startProgram } from './pinned-process.ts';
+import { childrenOf, cpuMs, LOAD_CORE, rssMiB, startProgram } from './pinned-process.ts';
 import { median, rounded, scratchFolder, until } from './runs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -105,6 +105,8 @@ async function whileItStays(
   const started = performance.now();
   for (let poll = 1; poll <= polls; poll += 1) await reach(before.requests + poll);
   const seconds = (performance.now() - started) / 1000;
+  // Between two polls: what it started for the last one has ended.
+  await until(async () => childrenOf(daemon).length === 0, 1);
   const perPoll = (value: number) => rounded(value / polls);
   const result = {
     requests: perPoll(proxy.count.requests - before.requests),

@@ -21,13 +21,14 @@ import { agentSlotsStatusCommand } from '../agent/commands/slots-status.ts';
 import { agentStatusCommand } from '../agent/commands/status.ts';
 import { agentVerbCommand } from '../agent/commands/verb.ts';
 import { agentWhyCommand } from '../agent/commands/why.ts';
+import { agentWorkerCommand } from '../agent/commands/worker.ts';
 import { VERBS } from '../agent/legal-verbs.ts';
 import { agentOnTrialCommand } from '../agent/commands/on-trial.ts';
 import { groupOf } from './command-line.ts';
 
 /** `tidegate agent`: a part of the whole program, and all of the one that hosts get. */
 export function agentCommands(io: Io): Command {
-  return groupOf('agent', 'the program on a host', [
+  const commands = groupOf('agent', 'the program on a host', [
     agentOnceCommand(io),
     agentRunCommand(io),
     agentStatusCommand(io),
@@ -53,4 +54,5 @@ export function agentCommands(io: Io): Command {
       agentSlotsConformanceCommand(io),
     ]),
   ]);
+  return commands.addCommand(agentWorkerCommand(io), { hidden: true });
 }

@@ -1,3 +1,4 @@
+import { isSea } from 'node:sea';
 import type { Io } from '../adapters/terminal/io.ts';
 
 /** The world as this process sees it: its streams, environment, clock and signals. Called once, first of all. */
@@ -21,5 +22,8 @@ export function processIo(): Io {
     cwd: process.cwd(),
     now: () => new Date(),
     signal: stop.signal,
+    program: isSea()
+      ? [process.execPath]
+      : [process.execPath, ...process.execArgv, ...process.argv.slice(1, 2)],
   };
 }

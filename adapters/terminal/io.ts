@@ -8,7 +8,7 @@ export type Output = {
   readonly columns?: number | undefined;
 };
 
-/** All that a command may know of the world outside its arguments; only bin/tidegate.ts builds the real one. */
+/** All that a command may know of the world outside its arguments; only bin/process-io.ts builds the real one. */
 export type Io = {
   /** Results only. */
   readonly stdout: Output;
@@ -22,6 +22,8 @@ export type Io = {
   readonly now: () => Date;
   /** Aborted when the person or the system asks the process to stop. */
   readonly signal: AbortSignal;
+  /** What starts this program again: a file, and what comes before its own arguments; absent where it is no process of its own. */
+  readonly program?: readonly string[] | undefined;
   /** How the storages that commands name are opened, if not as their URLs say. */
   readonly openStorage?: typeof openStorage | undefined;
   /** Passphrases and PINs are asked here; absent where nobody sits at a terminal. */

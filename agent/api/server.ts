@@ -1,12 +1,8 @@
-import { once } from 'node:events';
-import { chmod, rm } from 'node:fs/promises';
-import { createServer, request as ask } from 'node:http';
+import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { errnoOf } from '../../adapters/storage/file-errors.ts';
+import type { Socket } from 'node:net';
 import { ExpectedError } from '../../core/errors.ts';
 import type { AgentContext } from '../context.ts';
-import { onDisk } from '../durable.ts';
-import { AgentError } from '../errors.ts';
 import { VERBS } from '../legal-verbs.ts';
 import { amongReaders, asOnlyAgent } from '../lock.ts';
 import { statusOf } from '../status.ts';
@@ -20,38 +16,68 @@ import { updatesStatus } from './updates-status.ts';
 type Answer = { readonly status: number; readonly body?: unknown };
 type Route = (query: URLSearchParams) => Promise<Answer>;
 
-const ALIVE_MS = 1000;
+const MUTE_MS = 60_000;
 /** Somebody may be reading at this very moment. */
 const PATIENCE_MS = 250;
 
-/**
- * Serves the API on a Unix socket until it is disposed of, which waits for what was begun. Who may use it is decided by the
- * mode of the socket. Throws `agent/config` if another process serves there.
- */
-export async function serveApi(
-  context: AgentContext,
-  { socket, mode }: { readonly socket: string; readonly mode: number },
-): Promise<AsyncDisposable> {
-  await removeStale(socket);
-  const begun = new Set<Promise<void>>();
-  const routes = routesOf(context, begun);
-  const server = createServer((request, response) => {
-    void respond(routes, request, response).catch((error: unknown) => {
-      context.onEvent('api-failed', { message: error instanceof Error ? error.stack : error });
-      send(response, { status: 500, body: refusalBody('internal', 'this is a bug in tidegate') });
+/** The API for callers that somebody else listens for: who may call was decided there. Each connection carries one request. */
+export class ApiServer {
+  readonly #server: Server;
+  readonly #begun = new Set<Promise<void>>();
+  /** Connected, and nothing was asked yet. */
+  readonly #mute = new Set<Socket>();
+
+  constructor(context: AgentContext) {
+    const routes = routesOf(context, (work) => {
+      this.#track(work);
     });
-  });
-  await listen(server, socket, mode);
-  return {
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeIdleConnections();
-      await Promise.all([once(server, 'close'), ...begun]);
-    },
-  };
+    this.#server = createServer((request, response) => {
+      const { socket } = request;
+      this.#mute.delete(socket);
+      // What it asks for may take its time.
+      socket.setTimeout(0);
+      response.shouldKeepAlive = false;
+      // Whoever hangs up does not thereby call off what it asked for.
+      this.#track(
+        respond(routes, request, response).catch((error: unknown) => {
+          context.onEvent('api-failed', { message: error instanceof Error ? error.stack : error });
+          const body = refusalBody('internal', 'this is a bug in tidegate');
+          send(response, { status: 500, body });
+        }),
+      );
+    });
+  }
+
+  /** Takes a connection of which nothing was read yet; settles when it is closed and nothing that was begun is under way. */
+  async serve(connection: Socket): Promise<void> {
+    const closed = new Promise((resolve) => {
+      connection.on('close', resolve);
+    });
+    this.#mute.add(connection);
+    connection.setTimeout(MUTE_MS, () => connection.destroy());
+    this.#server.emit('connection', connection);
+    connection.resume();
+    await closed;
+    this.#mute.delete(connection);
+    await Promise.all(this.#begun);
+  }
+
+  /** Turns away who has asked nothing yet. */
+  stop(): void {
+    this.#mute.forEach((connection) => connection.destroy());
+  }
+
+  #track(work: Promise<void>): void {
+    this.#begun.add(work);
+    void work.then(() => this.#begun.delete(work));
+  }
 }
 
-function routesOf(context: AgentContext, begun: Set<Promise<void>>): ReadonlyMap<string, Route> {
+/** `goesOn` is told of work that goes on after its answer. */
+function routesOf(
+  context: AgentContext,
+  goesOn: (work: Promise<void>) => void,
+): ReadonlyMap<string, Route> {
   const { stateFolder } = context.config;
   const { variant, arch } = context.config.host;
   const alone = <T>(work: () => Promise<T>) => asOnlyAgent(stateFolder, work, PATIENCE_MS);
@@ -82,8 +108,7 @@ function routesOf(context: AgentContext, begun: Set<Promise<void>>): ReadonlyMap
     const name = command === 'refresh' ? 'refresh-updates' : `${command}-update`;
     routes.set(`POST /actions/${name}`, async () => {
       const { refusal, ended } = await begin(context, command);
-      begun.add(ended);
-      void ended.then(() => begun.delete(ended));
+      goesOn(ended);
       return answerOf(refusal);
     });
   }
@@ -142,42 +167,4 @@ function send(response: ServerResponse, { status, body }: Answer): void {
   if (response.headersSent) return;
   if (body === undefined) response.writeHead(status).end();
   else response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-}
-
-/** A socket is left behind by who was killed; one that answers belongs to somebody. */
-async function removeStale(socket: string): Promise<void> {
-  const isAlive = await new Promise<boolean>((resolve, reject) => {
-    const probe = ask({ socketPath: socket, path: '/v1/status', timeout: ALIVE_MS }, (response) => {
-      response.resume();
-      resolve(true);
-    });
-    probe.on('timeout', () => probe.destroy(new Error('no answer')));
-    probe.on('error', (error) => {
-      const errno = errnoOf(error);
-      if (errno === 'ENOENT' || errno === 'ECONNREFUSED') resolve(false);
-      else if (errno === undefined) resolve(true);
-      else reject(new AgentError('agent/config', `cannot use the socket ${socket}: ${errno}`));
-    });
-    probe.end();
-  });
-  if (isAlive) throw new AgentError('agent/config', `another process serves ${socket}`);
-  await onDisk(`removing ${socket}`, () => rm(socket, { force: true }));
-}
-
-async function listen(server: Server, socket: string, mode: number): Promise<void> {
-  // Nobody else may connect before the mode is what it shall be.
-  const before = process.umask(0o777);
-  try {
-    server.listen(socket);
-  } finally {
-    process.umask(before);
-  }
-  try {
-    await once(server, 'listening');
-    await chmod(socket, mode);
-  } catch (error) {
-    server.close();
-    const errno = errnoOf(error) ?? 'an unknown error';
-    throw new AgentError('agent/config', `cannot serve on ${socket}: ${errno}`, { cause: error });
-  }
 }

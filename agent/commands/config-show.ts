@@ -4,8 +4,9 @@ import { loadConfig } from '../config.ts';
 import type { LoadedConfig } from '../config.ts';
 import type { Setting } from '../config-settings.ts';
 import { shown } from '../config-text.ts';
-import { configOption, configPlace } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { configPlace } from './context.ts';
 
 export function agentConfigShowCommand(io: Io): Command {
   return new Command('show')

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { Option } from 'commander';
 import { pino } from 'pino';
 import type { Io } from '../../adapters/terminal/io.ts';
 import type { ConfigPlace } from '../config-files.ts';
@@ -7,17 +6,7 @@ import { loadConfig } from '../config.ts';
 import { agentContext } from '../context.ts';
 import type { AgentContext } from '../context.ts';
 import { EventLog } from '../event-log.ts';
-
-/** Options that every agent command has. */
-export type AgentOptions = { readonly config?: string; readonly json?: boolean };
-
-/** `--config` of every agent command. */
-export function configOption(): Option {
-  return new Option(
-    '--config <file>',
-    'this file and <file>.d/*.toml alone (default: agent.toml of /usr/lib, /etc and /run/tidegate)',
-  );
-}
+import type { AgentOptions } from './config-option.ts';
 
 /** Where the configuration of a command is. */
 export function configPlace(

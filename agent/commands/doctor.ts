@@ -8,8 +8,9 @@ import { good, warning } from '../doctor/check.ts';
 import type { Check } from '../doctor/check.ts';
 import { examine, unreadable } from '../doctor/doctor.ts';
 import { AgentError } from '../errors.ts';
-import { configOption, configPlace } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { configPlace } from './context.ts';
 
 /** A check failed; which one is said on stdout. */
 class DoctorError extends ExpectedError<'agent/unwell'> {}

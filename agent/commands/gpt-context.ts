@@ -3,8 +3,8 @@ import type { AgentContext } from '../context.ts';
 import { AgentError } from '../errors.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { GptSlots } from '../slots/gpt.ts';
+import type { AgentOptions } from './config-option.ts';
 import { openContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
 
 export type GptContext = { readonly context: AgentContext; readonly slots: GptSlots };
 

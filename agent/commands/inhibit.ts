@@ -5,8 +5,9 @@ import { formatInstant } from '../../core/instant.ts';
 import { AgentError } from '../errors.ts';
 import { inhibit, INHIBITED, inhibitorsOf, uninhibit } from '../inhibitors.ts';
 import type { Inhibited } from '../inhibitors.ts';
-import { configOption, openContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openContext } from './context.ts';
 
 type AddOptions = AgentOptions & {
   readonly for: string;

@@ -2,8 +2,9 @@ import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { AgentError } from '../errors.ts';
 import { isOnTrial } from '../trial.ts';
-import { configOption, openContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openContext } from './context.ts';
 
 export function agentOnTrialCommand(io: Io): Command {
   return new Command('on-trial')

@@ -6,8 +6,9 @@ import type { CycleResult } from '../cycle-result.ts';
 import { runCountedCycle } from '../counted-cycle.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import { offline } from '../offline.ts';
-import { configOption, openNetworkContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openNetworkContext } from './context.ts';
 
 type Options = AgentOptions & { readonly from?: string };
 

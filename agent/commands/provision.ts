@@ -2,8 +2,9 @@ import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { provision } from '../provision.ts';
-import { configOption, openNetworkContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openNetworkContext } from './context.ts';
 
 type Options = AgentOptions & { readonly version?: string };
 

@@ -5,8 +5,9 @@ import { AgentError } from '../errors.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { CommandSlots } from '../slots/command.ts';
 import { GptSlots } from '../slots/gpt.ts';
-import { configOption, openContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openContext } from './context.ts';
 
 type Options = AgentOptions & { readonly version: string };
 

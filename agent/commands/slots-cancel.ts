@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
-import { configOption } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
 import { changeSlots } from './gpt-context.ts';
 
 export function agentSlotsCancelCommand(io: Io): Command {

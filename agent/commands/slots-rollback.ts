@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { flip } from '../flip.ts';
-import { configOption } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
 import { changeSlots } from './gpt-context.ts';
 
 export function agentSlotsRollbackCommand(io: Io): Command {

@@ -4,8 +4,8 @@ import { PART_NAMES } from '../../core/gpt/sets.ts';
 import { nextToBoot, willBoot } from '../../core/gpt/slot-bits.ts';
 import type { Side } from '../../core/gpt/slot-bits.ts';
 import type { GptStatus } from '../slots/gpt.ts';
-import { configOption } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
 import { openGptContext } from './gpt-context.ts';
 
 export function agentSlotsStatusCommand(io: Io): Command {

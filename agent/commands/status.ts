@@ -3,8 +3,9 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { sentenceOf } from '../failures.ts';
 import { statusOf } from '../status.ts';
 import type { AgentStatus } from '../status.ts';
-import { configOption, openContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openContext } from './context.ts';
 
 export function agentStatusCommand(io: Io): Command {
   return new Command('status')

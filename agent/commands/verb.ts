@@ -4,8 +4,9 @@ import type { Verb } from '../legal-verbs.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { runVerb } from '../verbs.ts';
 import type { VerbResult } from '../verbs.ts';
-import { configOption, openContext, openNetworkContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openContext, openNetworkContext } from './context.ts';
 
 /** Somebody may be looking at the status at this very moment. */
 const PATIENCE_MS = 2000;

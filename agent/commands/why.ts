@@ -4,8 +4,9 @@ import { whyLines } from '../../adapters/terminal/why-lines.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { why } from '../why.ts';
 import type { AgentWhy } from '../why.ts';
-import { configOption, openNetworkContext } from './context.ts';
-import type { AgentOptions } from './context.ts';
+import { configOption } from './config-option.ts';
+import type { AgentOptions } from './config-option.ts';
+import { openNetworkContext } from './context.ts';
 
 export function agentWhyCommand(io: Io): Command {
   return new Command('why')

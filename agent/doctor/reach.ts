@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import type { AgentContext } from '../context.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { AgentError } from '../errors.ts';
 import { readBody, send } from '../http.ts';
 import { refresh } from '../refresh.ts';

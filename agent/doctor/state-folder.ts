@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import type { AgentContext } from '../context.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { asOnlyAgent } from '../lock.ts';
 import { TrustedStore } from '../tuf/trusted-store.ts';
 import { attempt, bad, good, warning } from './check.ts';

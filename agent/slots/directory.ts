@@ -4,7 +4,7 @@ import { ensureFolder, syncFolder } from '../../adapters/storage/durable-folder.
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import type { Release } from '../../core/release.ts';
 import { isImageName } from '../../core/tuf/names.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { AgentError } from '../errors.ts';
 import { openImageFile, readImageFile } from './image-file.ts';
 import { readPastCache } from './read-past-cache.ts';

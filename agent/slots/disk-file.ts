@@ -2,7 +2,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { SECTOR_SIZES } from '../../core/gpt/header.ts';
 import type { SectorSize } from '../../core/gpt/header.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { AgentError } from '../errors.ts';
 import type { Disk, DiskMode } from './disk.ts';
 import { readPastCache } from './read-past-cache.ts';

@@ -1,7 +1,7 @@
 import { constants, open, readdir, readFile, stat } from 'node:fs/promises';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import type { GptEntry } from '../../core/gpt/entries.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { AgentError } from '../errors.ts';
 import { readWhole, sysfsOf } from './disk-file.ts';
 import { HandleWriter } from './image-writer.ts';

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from '../../adapters/storage/durable-folder.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { HandleWriter } from './image-writer.ts';
 import type { ImageWriter } from './slots.ts';
 

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { AgentError } from '../errors.ts';
 import { writeWhole } from './disk-file.ts';
 import type { ImageWriter } from './slots.ts';

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 
 /** A part of a file or block device. */
 export type ReadPart = {

@@ -5,7 +5,8 @@ import * as z from 'zod';
 import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import { parseRelease, ReleaseError } from '../../core/release.ts';
 import type { Release } from '../../core/release.ts';
-import { onDisk, readChecked, readIfThere, writeChecked, writeDurable } from '../durable.ts';
+import { readChecked, readIfThere, writeChecked, writeDurable } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { AgentError } from '../errors.ts';
 import type { SealedSlot } from './slots.ts';
 

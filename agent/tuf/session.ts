@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { openUpdater } from '../../adapters/tuf-js/updater.ts';
-import { onDisk } from '../durable.ts';
+import { onDisk } from '../on-disk.ts';
 import { AgentError } from '../errors.ts';
 import { anchorIdOf } from './anchor.ts';
 import { translateTufError } from './errors.ts';

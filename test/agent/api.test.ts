@@ -1,16 +1,35 @@
 import { once } from 'node:events';
 import { appendFile, link, stat } from 'node:fs/promises';
-import { request } from 'node:http';
 import { createServer as createSocket } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
-import { serveApi } from '../../agent/api/server.ts';
+import { ApiServer } from '../../agent/api/server.ts';
+import type { AgentContext } from '../../agent/context.ts';
 import { runCycle } from '../../agent/cycle.ts';
+import { listenOn } from '../../agent/daemon/listen.ts';
 import { amongReaders, asOnlyAgent } from '../../agent/lock.ts';
 import { provision } from '../../agent/provision.ts';
 import { BootedSlots } from '../support/booted-slots.ts';
+import { callSocket } from '../support/daemon.ts';
 import { hostWorld, sendTo, stay } from '../support/host-world.ts';
+
+type Place = { readonly socket: string; readonly mode: number };
+
+/** The API in one process; whoever is served has its answer when this ends. */
+async function serveApi(agent: AgentContext, place: Place): Promise<AsyncDisposable> {
+  const api = new ApiServer(agent);
+  const served = new Set<Promise<void>>();
+  const listening = await listenOn(place, (connection) => {
+    served.add(api.serve(connection));
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      api.stop();
+      await Promise.all(served);
+      await listening[Symbol.asyncDispose]();
+    },
+  };
+}
 
 /** A host that runs 1.0.0 and goes nowhere by itself, its agent's API, and 1.1.0 rolled out to everyone. */
 async function setup() {
@@ -23,13 +42,7 @@ async function setup() {
   const agent = { ...(await world.agent()), slots: machine.slots, system: machine };
   const socket = join(world.folder, 'api.sock');
   const api = await serveApi(agent, { socket, mode: 0o640 });
-  const call = async (method: string, path: string) => {
-    const sent = request({ socketPath: socket, method, path, agent: false });
-    sent.end();
-    const [response] = await once(sent, 'response');
-    const body = await text(response);
-    return { status: response.statusCode, body: body === '' ? null : JSON.parse(body) };
-  };
+  const call = (method: string, path: string) => callSocket(socket, method, path);
   return {
     ...{ world, rollout, machine, agent, socket, call },
     /** As its clients do: asks again while another command is under way. */

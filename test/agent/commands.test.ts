@@ -5,7 +5,6 @@ import { z } from 'zod';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { agentOnceCommand } from '../../agent/commands/once.ts';
 import { agentProvisionCommand } from '../../agent/commands/provision.ts';
-import { agentRunCommand } from '../../agent/commands/run.ts';
 import { agentStatusCommand } from '../../agent/commands/status.ts';
 import { agentVerbCommand } from '../../agent/commands/verb.ts';
 import { asOnlyAgent } from '../../agent/lock.ts';
@@ -148,48 +147,6 @@ describe('agent status', () => {
     const { json } = session(world);
     await expect(json(agentStatusCommand)).resolves.toMatchObject({
       ...{ state: 'idle', active: null, inactive: null, lastPoll: null, pendingReports: 0 },
-    });
-  });
-});
-
-describe('agent run', () => {
-  it('polls, tells events as JSON lines, and ends at once when it is told to', async () => {
-    const { world, run, stop, err } = await setup();
-    await using _ = world;
-    const runs = run(agentRunCommand);
-    while (!err.some((line) => line.includes('"msg":"cycle"'))) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 10);
-      });
-    }
-    const since = performance.now();
-    stop.abort();
-    await runs;
-    expect(performance.now() - since).toBeLessThan(1000);
-    await expect(world.activeVersion()).resolves.toBe('1.1.0');
-    const events = err.map((line) => anyObject.parse(JSON.parse(line)));
-    expect(events.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['staged', 'activated']));
-    const { config } = await world.agent();
-    await asOnlyAgent(config.stateFolder, async () => {});
-  });
-
-  it('ends in the middle of a download that does not come, with nothing lost', async () => {
-    const { world, run, stop } = await setup();
-    await using _ = world;
-    const asked = Promise.withResolvers<void>();
-    world.tamper = (path) => {
-      if (!path.endsWith('1.1.0-hash')) return null;
-      asked.resolve();
-      return 'handled';
-    };
-    const runs = run(agentRunCommand);
-    await asked.promise;
-    stop.abort();
-    await runs;
-    await expect(world.activeVersion()).resolves.toBe('1.0.0');
-    world.tamper = () => null;
-    await expect(session(world).json(agentOnceCommand)).resolves.toMatchObject({
-      result: 'updated',
     });
   });
 });

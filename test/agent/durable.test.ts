@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { z } from 'zod';
-import { onDisk, readChecked, writeChecked, writeDurable } from '../../agent/durable.ts';
+import { readChecked, writeChecked, writeDurable } from '../../agent/durable.ts';
+import { onDisk } from '../../agent/on-disk.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { codeOf } from './error-code.ts';
 

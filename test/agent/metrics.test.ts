@@ -2,8 +2,9 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { runCountedCycle } from '../../agent/counted-cycle.ts';
+import { oneCycle } from '../../agent/daemon/one-cycle.ts';
+import { runForever } from '../../agent/daemon/run-forever.ts';
 import { provision } from '../../agent/provision.ts';
-import { runForever } from '../../agent/run.ts';
 import { hostWorld, sendTo } from '../support/host-world.ts';
 
 /** A host on 1.0.0 that is to go to 1.1.0 and writes its figures. */
@@ -184,16 +185,14 @@ describe('runCountedCycle', () => {
     await using _ = world;
     const stop = new AbortController();
     let cycles = 0;
-    await runForever(
-      { ...(await world.agent()), signal: stop.signal },
-      {
-        random: () => 0.5,
-        pause: async () => {
-          cycles += 1;
-          if (cycles === 3) stop.abort();
-        },
+    const agent = { ...(await world.agent()), signal: stop.signal };
+    await runForever(() => oneCycle(agent), stop.signal, {
+      random: () => 0.5,
+      pause: async () => {
+        cycles += 1;
+        if (cycles === 3) stop.abort();
       },
-    );
+    });
     const samples = await samplesIn(file);
     expect(samples.get('tidegate_agent_cycles_total{result="updated"}')).toBe(1);
     expect(samples.get('tidegate_agent_cycles_total{result="stayed"}')).toBe(2);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { backoffMs, waitMsAfter } from '../../agent/run.ts';
+import { backoffMs, waitMsAfter } from '../../agent/daemon/run-forever.ts';
 import { nextCheckInSeconds, phaseOf } from '../../server/check-in-interval.ts';
 
 const HOSTS = 100_000;

@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { runCycle } from '../../agent/cycle.ts';
-import { provision } from '../../agent/provision.ts';
-import { nextWaitMs, runForever } from '../../agent/run.ts';
-import { hostWorld, sendTo, stay } from '../support/host-world.ts';
-import type { HostWorld, WorldOptions } from '../support/host-world.ts';
+import { runCycle } from '../../../agent/cycle.ts';
+import { oneCycle } from '../../../agent/daemon/one-cycle.ts';
+import { nextWaitMs, runForever } from '../../../agent/daemon/run-forever.ts';
+import { provision } from '../../../agent/provision.ts';
+import { hostWorld, sendTo, stay } from '../../support/host-world.ts';
+import type { HostWorld, WorldOptions } from '../../support/host-world.ts';
 
 const CHECK_IN = '/api/v1/check-in';
 
@@ -31,17 +32,15 @@ async function waits(
   const stop = new AbortController();
   const waited: number[] = [];
   before(1);
-  await runForever(
-    { ...(await world.agent()), signal: stop.signal },
-    {
-      random: () => 0.5,
-      pause: async (ms) => {
-        waited.push(ms);
-        if (waited.length === count) stop.abort();
-        before(waited.length + 1);
-      },
+  const agent = { ...(await world.agent()), signal: stop.signal };
+  await runForever(() => oneCycle(agent), stop.signal, {
+    random: () => 0.5,
+    pause: async (ms) => {
+      waited.push(ms);
+      if (waited.length === count) stop.abort();
+      before(waited.length + 1);
     },
-  );
+  });
   return waited;
 }
 
@@ -123,16 +122,15 @@ describe('nextWaitMs', () => {
     'never ends before a Retry-After, whatever else is asked (%d)',
     (random) => {
       for (const failures of [0, 1, 5]) {
-        const told = { nextCheckInSeconds: 1, retryAfterSeconds: 30 };
-        const waitMs = nextWaitMs(told, { failures, pollMs: 1000 }, () => random);
+        const told = { nextCheckInSeconds: 1, retryAfterSeconds: 30, pollMs: 1000 };
+        const waitMs = nextWaitMs(told, failures, () => random);
         expect(waitMs).toBeGreaterThanOrEqual(30_000);
       }
     },
   );
 
   it('is the own pace of the agent without a word of the server', () => {
-    const silent = { nextCheckInSeconds: null, retryAfterSeconds: null };
-    const pace = { failures: 0, pollMs: 900_000 };
-    expect(nextWaitMs(silent, pace, () => 0.5)).toBe(900_000);
+    const silent = { nextCheckInSeconds: null, retryAfterSeconds: null, pollMs: 900_000 };
+    expect(nextWaitMs(silent, 0, () => 0.5)).toBe(900_000);
   });
 });

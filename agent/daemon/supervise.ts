@@ -1,0 +1,81 @@
+import type { Socket } from 'node:net';
+import { ExpectedError } from '../../core/errors.ts';
+import { WAITING } from '../backoff.ts';
+import type { Waiting } from '../backoff.ts';
+import type { AgentContext } from '../context.ts';
+import { asOnlyDaemon } from '../lock.ts';
+import { listenOn } from './listen.ts';
+import type { CycleEnd } from './messages.ts';
+import { runForever } from './run-forever.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+type Options = Pick<AgentContext, 'onEvent'> & {
+  readonly start: () => WorkerProcess;
+  readonly signal: AbortSignal;
+  readonly waiting?: Waiting;
+};
+
+const LOST: CycleEnd = {
+  ...{ isFailed: true, nextCheckInSeconds: null, retryAfterSeconds: null },
+  // After a failure it is the backoff that counts.
+  pollMs: 0,
+};
+
+/**
+ * The daemon: it waits for the next cycle and for callers of the API, and has a worker do all that there is to do, so that
+ * between them a host has nothing in memory but what waiting takes. A worker that ends before its time is followed by another.
+ * Throws what the first worker says of why it cannot work, `agent/locked`, `agent/config`.
+ */
+export async function supervise({
+  start,
+  signal,
+  onEvent,
+  waiting = WAITING,
+}: Options): Promise<void> {
+  const workers = new Set<WorkerProcess>();
+  let current: WorkerProcess | null = null;
+  const worker = () => {
+    if (current?.isThere === true) return current;
+    const started = start();
+    workers.add(started);
+    void started.ended.then(() => workers.delete(started));
+    current = started;
+    return started;
+  };
+  const stop = () => {
+    workers.forEach((one) => {
+      one.stop();
+    });
+  };
+  signal.addEventListener('abort', stop);
+  try {
+    const { stateFolder, api } = await worker().ready;
+    await asOnlyDaemon(stateFolder, async () => {
+      const take = (connection: Socket) => {
+        if (signal.aborted) connection.destroy();
+        else worker().take(connection);
+      };
+      await using _ = api === null ? null : await listenOn(api, take);
+      await runForever(() => cycleOf(worker(), { signal, onEvent }), signal, waiting);
+    });
+  } catch (error) {
+    if (!signal.aborted || !(error instanceof ExpectedError)) throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+    await Promise.all([...workers].map(({ ended }) => ended));
+  }
+}
+
+async function cycleOf(
+  worker: WorkerProcess,
+  { signal, onEvent }: Pick<Options, 'signal' | 'onEvent'>,
+): Promise<CycleEnd> {
+  try {
+    return await worker.cycle();
+  } catch (error) {
+    if (!(error instanceof ExpectedError)) throw error;
+    if (!signal.aborted) onEvent('cycle-failed', { code: error.code, message: error.message });
+    return LOST;
+  }
+}
