@@ -1,6 +1,6 @@
 import type { AgentContext } from './context.ts';
 import type { Conduct } from './attempt.ts';
-import { AgentError, StatusError } from './errors.ts';
+import { AgentError, NotTheFileError } from './errors.ts';
 import { fetchRelease, fillInactiveSlot } from './install.ts';
 import { requirePermission } from './permission.ts';
 import { runningRelease } from './running-release.ts';
@@ -35,7 +35,7 @@ async function overNetwork<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (!(cause instanceof StatusError)) throw cause;
+    if (!(cause instanceof NotTheFileError)) throw cause;
     throw new AgentError('agent/unreachable', cause.message, { cause });
   }
 }

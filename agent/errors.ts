@@ -54,10 +54,10 @@ export class AgentError extends ExpectedError<AgentErrorCode> {
 }
 
 /**
- * Somebody on the way answered with a status instead of the file: a portal, a proxy, a storage that lost it or wants other
- * credentials. It says nothing about what the file holds.
+ * Somebody on the way answered with something else than the file, a status or a page of another length: a portal, a proxy, a
+ * storage that lost it or wants other credentials. It says nothing about what the file holds.
  */
-export class StatusError extends AgentError {}
+export class NotTheFileError extends AgentError {}
 
 /** The server is there, but takes no check-ins now. */
 export class ServerBusyError extends AgentError {

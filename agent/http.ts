@@ -2,7 +2,7 @@ import { request as requestHttp } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { errnoOf } from '../adapters/storage/file-errors.ts';
-import { AgentError, StatusError } from './errors.ts';
+import { AgentError, NotTheFileError } from './errors.ts';
 import { readFileUrl } from './file-url.ts';
 import type { Network } from './network/network.ts';
 
@@ -208,8 +208,8 @@ function unreachable(url: URL, cause: unknown, signal: AbortSignal | undefined):
   });
 }
 
-function refusedByProxy(url: URL, cause?: unknown): StatusError {
-  return new StatusError(
+function refusedByProxy(url: URL, cause?: unknown): NotTheFileError {
+  return new NotTheFileError(
     'agent/answer',
     `the proxy to ${url.host} wants other credentials (${PROXY_REFUSED})`,
     { cause },

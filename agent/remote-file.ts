@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { backoffMs, retryAfterMs, WAITING } from './backoff.ts';
 import type { Waiting } from './backoff.ts';
-import { AgentError, StatusError } from './errors.ts';
+import { AgentError, NotTheFileError } from './errors.ts';
 import { send } from './http.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 import { failureOfAll, isFaultOfPlace } from './tuf/places.ts';
@@ -187,7 +187,7 @@ export class RemoteFileReader {
       throw this.#unreachable(`answered ${status}`);
     } else {
       const code = ABSENT_STATUS.has(status) ? 'agent/not-there' : 'agent/answer';
-      throw new StatusError(code, `${this.#url} answered ${status}`);
+      throw new NotTheFileError(code, `${this.#url} answered ${status}`);
     }
   }
 
@@ -208,8 +208,8 @@ export class RemoteFileReader {
   #checkLength(header: string | string[] | undefined): void {
     const { length } = this.#file;
     if (header === undefined || Number(header) === length) return;
-    if (Number(header) > length) throw this.#tooLarge();
-    throw imageError(`${this.#url} must have ${length} bytes, has ${String(header)}`);
+    const message = `${this.#url} must have ${length} bytes, answered with ${String(header)}`;
+    throw new NotTheFileError('agent/answer', message);
   }
 
   /** With the whole file in `response`, or with nothing yet. */

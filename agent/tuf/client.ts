@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isTargetName, releasesRole, versionOfDocument } from '../../core/tuf/names.ts';
 import type { Platform } from '../../core/tuf/names.ts';
 import { compareVersions } from '../../core/version.ts';
-import { AgentError, StatusError } from '../errors.ts';
+import { AgentError, NotTheFileError } from '../errors.ts';
 import type { RemoteFile } from '../remote-file.ts';
 import { fetchSmall } from './fetcher.ts';
 import type { FetchOptions } from './fetcher.ts';
@@ -148,7 +148,7 @@ async function readSmallFrom(
   options: FetchOptions,
 ): Promise<Uint8Array> {
   const bytes = await fetchSmall(url, length, options);
-  if (bytes === null) throw new StatusError('agent/not-there', `${url} is not there`);
+  if (bytes === null) throw new NotTheFileError('agent/not-there', `${url} is not there`);
   const got = createHash('sha256').update(bytes).digest('hex');
   if (bytes.length !== length || got !== sha256) {
     throw new AgentError('agent/metadata', `${url} is not what the signed metadata lists`);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fetcher } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { retryAfterMs } from '../backoff.ts';
-import { AgentError, StatusError } from '../errors.ts';
+import { AgentError, NotTheFileError } from '../errors.ts';
 import { readBody, readErrorPage, send } from '../http.ts';
 import type { HttpRequest } from '../http.ts';
 
@@ -91,10 +91,10 @@ async function tryOnce(
   }
 }
 
-function refused(url: string, answer: Exclude<Answer, { kind: 'body' }> | null): StatusError {
+function refused(url: string, answer: Exclude<Answer, { kind: 'body' }> | null): NotTheFileError {
   const status = answer?.status ?? 0;
   const code = status >= 500 || status === 429 ? 'agent/unreachable' : 'agent/answer';
-  return new StatusError(code, `${url} answered ${status}`);
+  return new NotTheFileError(code, `${url} answered ${status}`);
 }
 
 /** tuf-js's way to the network: into memory, not through a temporary folder, and never without a limit. */
@@ -117,7 +117,7 @@ export class MetadataFetcher implements Fetcher {
         this.#rememberRoot(url, bytes);
         return bytes;
       }
-      this.lastFailure = new StatusError('agent/not-there', `${url} is not there`);
+      this.lastFailure = new NotTheFileError('agent/not-there', `${url} is not there`);
     } catch (error) {
       if (error instanceof AgentError) this.lastFailure = error;
       throw error;

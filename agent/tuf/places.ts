@@ -1,4 +1,4 @@
-import { AgentError, StatusError } from '../errors.ts';
+import { AgentError, NotTheFileError } from '../errors.ts';
 import type { AgentErrorCode } from '../errors.ts';
 
 /** Where a repository lies; both end in `/`; http, https or file. */
@@ -41,7 +41,7 @@ export function failureOfAll(failures: readonly AgentError[]): AgentError {
   const message = failures.map((failure) => failure.message).join('; ');
   const away = failures.find(({ code }) => code === 'agent/unreachable');
   if (away !== undefined) return new AgentError('agent/unreachable', message, { cause: away });
-  const silent = failures.find((failure) => failure instanceof StatusError);
-  if (silent !== undefined) return new StatusError(silent.code, message, { cause: silent });
+  const silent = failures.find((failure) => failure instanceof NotTheFileError);
+  if (silent !== undefined) return new NotTheFileError(silent.code, message, { cause: silent });
   return new AgentError(first.code, message, { cause: first });
 }

@@ -63,12 +63,12 @@ describe('downloadImage with a mirror', () => {
     {
       first: 'has fewer bytes',
       answer: (_, response) => response.end(RAW.subarray(1)),
-      code: 'agent/image',
+      code: 'agent/answer',
     },
     {
       first: 'has more bytes',
       answer: (_, response) => response.end(Buffer.concat([LIE, LIE])),
-      code: 'agent/too-large',
+      code: 'agent/answer',
     },
     {
       first: 'drips single bytes',

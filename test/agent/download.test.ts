@@ -129,14 +129,12 @@ describe('downloadImage of a body that never comes to its point', () => {
 describe('downloadImage', () => {
   it('refuses a length that is not the signed one before it reads the body', async () => {
     await using test = await downloads();
-    for (const [size, code] of [
-      [RAW.length + 1, 'agent/too-large'],
-      [RAW.length - 1, 'agent/image'],
-    ] as const) {
+    for (const size of [RAW.length + 1, RAW.length - 1]) {
       await using server = await serve((request, response) => {
         sendFile(request, response, { bytes: Buffer.alloc(size) });
       });
-      expect(await codeOf(test.run(described(server.url, 'raw', RAW, RAW)))).toBe(code);
+      const code = await codeOf(test.run(described(server.url, 'raw', RAW, RAW)));
+      expect(code).toBe('agent/answer');
     }
     expect(test.fetched()).toBe(0);
   });

@@ -55,11 +55,11 @@ describe('a hostile mirror', () => {
       body: 'HASH of aws-k8s-1.32 1.1.0',
       code: 'agent/image',
     },
-    { case: 'a shorter image', body: 'hash of', code: 'agent/image' },
+    { case: 'a shorter image', body: 'hash of', code: 'agent/unreachable' },
     {
       case: 'a longer image',
       body: 'hash of aws-k8s-1.32 1.1.0 and more',
-      code: 'agent/too-large',
+      code: 'agent/unreachable',
     },
     {
       case: 'the image of the release before',

@@ -9,16 +9,18 @@ const IMAGE = '1.1.0-hash';
 /** Longer than the document that was asked for. */
 const PAGE = '<p>This service is busy.</p>'.repeat(1000);
 
-describe('an answer that is a status instead of the file', () => {
+describe('an answer that is something else than the file', () => {
   it.each([
-    ...[401, 403, 404, 407, 410, 451].map((status) => ({ status, what: IMAGE })),
-    ...[401, 403, 404, 407, 410, 451].map((status) => ({ status, what: DOCUMENT })),
-  ])('$status for $what is no failure of the release', async ({ status, what }) => {
+    ...[401, 403, 404, 407, 410, 451].flatMap((status) =>
+      [IMAGE, DOCUMENT].map((what) => ({ status, what, is: String(status) })),
+    ),
+    { status: 200, what: IMAGE, is: 'must have 26 bytes, answered with 28000' },
+  ])('$status for $what is no failure of the release', async ({ status, what, is }) => {
     await using world = await updatingHost();
     world.tamper = (path) => (path.endsWith(what) ? { status, body: PAGE } : null);
     await expect(once(world)).resolves.toMatchObject({
       ...{ result: 'failed', to: '1.1.0' },
-      reason: expect.stringMatching(new RegExp(`^agent/unreachable: .*(?:${status}|not there)`)),
+      reason: expect.stringMatching(new RegExp(`^agent/unreachable: .*(?:${is}|not there)`)),
     });
     const { journal, reports } = await world.agent();
     expect((await journal.read()).state.failures).toEqual([]);
