@@ -9,7 +9,8 @@ import { showRollout, startServer } from '../../demo/server.ts';
 import type { DemoServer } from '../../demo/server.ts';
 import { PRIVATE_TYPE } from '../support/gpt-samples.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { writeEmptyRoot, writeImages, writeLoader, writeRoot } from './images.ts';
+import type { Guest } from './guests.ts';
+import { writeEmptyRoot, writeImages, writeLoader } from './images.ts';
 import { Machine } from './machine.ts';
 import { bootParts, tool } from './parts.ts';
 
@@ -31,7 +32,7 @@ type WorldParts = {
 
 /**
  * A real server with a repository, and a virtual machine whose disk has two slots of GPT partitions. Slot A holds release 1.0.0,
- * installed by the agent; its root file system is the packaged agent and little else.
+ * installed by the agent.
  */
 export class BootWorld implements AsyncDisposable {
   readonly machine: Machine;
@@ -77,8 +78,8 @@ export class BootWorld implements AsyncDisposable {
   }
 }
 
-/** Makes all of it around a packaged agent. */
-export async function bootWorld(program: string): Promise<BootWorld> {
+/** Makes all of it around what the machine is to be. */
+export async function bootWorld(guest: Guest): Promise<BootWorld> {
   const stack = new AsyncDisposableStack();
   try {
     const { path: folder } = stack.use(await temporaryFolder());
@@ -86,7 +87,7 @@ export async function bootWorld(program: string): Promise<BootWorld> {
     const processes = stack.use(new Processes(folder));
     await makeKeysAndRepository(processes);
     const server = await startServer(processes);
-    await makeRoots(folder, { parts, program, port: new URL(server.url).port });
+    await makeRoots(folder, { parts, guest, port: new URL(server.url).port });
     await publish(processes, folder, '1.0.0', 'well');
     await makeDisk(folder, processes, server);
     const loader = join(folder, 'loader.cpio');
@@ -112,7 +113,7 @@ async function makeKeysAndRepository(processes: Processes): Promise<void> {
 
 async function makeRoots(
   folder: string,
-  { parts, program, port }: Readonly<Record<'parts' | 'program' | 'port', string>>,
+  { parts, guest, port }: Readonly<Record<'parts' | 'port', string>> & { readonly guest: Guest },
 ): Promise<void> {
   const config = `state = '/var/lib/tidegate'
 ${HOST}
@@ -124,14 +125,9 @@ root = 'root.json'
 kind = 'gpt'
 disk = '/dev/vda'
 kernel-command-line = '/run/cmdline'
-[health]
-command = ['/usr/libexec/is-well']
-[reboot]
-policy = 'automatic'
-command = ['/bin/reboot', '-f']
-`;
-  await writeRoot(join(folder, 'well.squashfs'), {
-    ...{ parts, config, program },
+${guest.config}`;
+  await guest.writeRoot(join(folder, 'well.squashfs'), {
+    ...{ parts, config },
     trustAnchor: join(folder, 'repo/metadata/1.root.json'),
   });
   await writeEmptyRoot(join(folder, 'dead.squashfs'));

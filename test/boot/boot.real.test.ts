@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { makePackage } from '../packaging/made-package.ts';
 import type { MadePackage } from '../packaging/made-package.ts';
 import { bootWorld } from './boot-world.ts';
+import { bareGuest } from './guests.ts';
 import { BOOT, cutPowerAgain, UPDATE, updateTo } from './power-cuts.ts';
 
 const TIME_MS = 1_800_000;
@@ -18,7 +19,7 @@ describe('a virtual machine with two slots and the packaged agent', () => {
   it(
     'updates itself over its network, boots the other slot, finds it good, reports and stays there',
     async () => {
-      await using world = await bootWorld(made.pathOf('tidegate'));
+      await using world = await bootWorld(bareGuest(made.pathOf('tidegate')));
       const { machine } = world;
       const rollout = await world.release('1.1.0');
       machine.switchOn();
@@ -38,7 +39,7 @@ describe('a virtual machine with two slots and the packaged agent', () => {
   it(
     'falls back from a release that does not boot after three tries, and from one on which it is not well at once',
     async () => {
-      await using world = await bootWorld(made.pathOf('tidegate'));
+      await using world = await bootWorld(bareGuest(made.pathOf('tidegate')));
       const { machine } = world;
       const dead = await world.release('1.1.0', 'dead');
       machine.switchOn();
@@ -69,7 +70,7 @@ describe('a virtual machine with two slots and the packaged agent', () => {
   it(
     'comes up with the release before or the one after when its power is cut in the middle of an update',
     async () => {
-      await using world = await bootWorld(made.pathOf('tidegate'));
+      await using world = await bootWorld(bareGuest(made.pathOf('tidegate')));
       const { cuts, neither } = await cutPowerAgain(world, 1, () => 0.6);
       expect({ cuts, neither }).toEqual({ cuts: 1, neither: 0 });
     },

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addBusybox, addFile, addProgram, modulesInOrder, tool } from './parts.ts';
 
@@ -19,37 +19,14 @@ export async function writeLoader(path: string, parts: string): Promise<void> {
   await rm(tree, { recursive: true });
 }
 
-export type RootContent = {
-  readonly parts: string;
-  /** The packaged agent. */
-  readonly program: string;
-  readonly config: string;
-  readonly trustAnchor: string;
-};
-
-/** The root file system of a release: the agent, its configuration and its trust anchor, and a shell to start it. */
-export async function writeRoot(path: string, content: RootContent): Promise<void> {
-  const tree = `${path}.tree`;
-  await addBusybox(tree, content.parts);
-  await addProgram(tree, content.program, 'usr/bin/tidegate');
-  await addFile(tree, join(GUEST, 'init'), 'sbin/init');
-  await addFile(tree, join(GUEST, 'is-well'), 'usr/libexec/is-well');
-  await mkdir(join(tree, 'etc/tidegate'), { recursive: true });
-  await writeFile(join(tree, 'etc/tidegate/agent.toml'), content.config);
-  await copyFile(content.trustAnchor, join(tree, 'etc/tidegate/root.json'));
-  for (const folder of ['proc', 'sys', 'dev', 'run', 'tmp', 'var/lib/tidegate']) {
-    await mkdir(join(tree, folder), { recursive: true });
-  }
-  await squash(tree, path);
-}
-
 /** The root file system of a release that does not boot: there is nothing in it. */
 export async function writeEmptyRoot(path: string): Promise<void> {
   await mkdir(`${path}.tree`);
   await squash(`${path}.tree`, path);
 }
 
-async function squash(tree: string, path: string): Promise<void> {
+/** Makes a file system of a tree, which goes. */
+export async function squash(tree: string, path: string): Promise<void> {
   const quiet = ['-noappend', '-quiet', '-no-progress', '-all-root'];
   await tool('mksquashfs', tree, path, ...quiet, '-comp', 'zstd', '-Xcompression-level', '3');
   await rm(tree, { recursive: true });

@@ -3,8 +3,13 @@ import { chmod, copyFile, mkdir, readdir, readFile, realpath, symlink } from 'no
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
-const SCRIPT = join(import.meta.dirname, '..', '..', '.ci', 'boot-parts');
+const CI = join(import.meta.dirname, '..', '..', '.ci');
 const PATH = `${process.env['PATH']}:/usr/sbin:/sbin`;
+
+/** The folder of a small Debian with systemd. */
+export async function debianRoot(): Promise<string> {
+  return (await tool(join(CI, 'debian-root'))).trim();
+}
 
 /** Runs a program of the machine; throws with what it said unless it exits with 0. */
 export async function tool(program: string, ...parameters: readonly string[]): Promise<string> {
@@ -15,7 +20,7 @@ export async function tool(program: string, ...parameters: readonly string[]): P
 
 /** The folder with `vmlinuz`, `busybox` and `modules` for the virtual machine. */
 export async function bootParts(): Promise<string> {
-  return (await tool(SCRIPT)).trim();
+  return (await tool(join(CI, 'boot-parts'))).trim();
 }
 
 /** Copies a program of this machine, and the libraries that it needs, below `tree`. */

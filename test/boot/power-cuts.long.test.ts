@@ -3,6 +3,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { describe, expect, it } from '@jest/globals';
 import { makePackage } from '../packaging/made-package.ts';
 import { bootWorld } from './boot-world.ts';
+import { bareGuest } from './guests.ts';
 import { cutPowerAgain, updateTo } from './power-cuts.ts';
 
 const CUTS = 20;
@@ -12,7 +13,7 @@ const STEPS = 10_000;
 describe('a virtual machine whose power is cut in the middle of updates', () => {
   it('comes up each time with the release before or the one after, and is up to date in the end', async () => {
     await using made = await makePackage();
-    await using world = await bootWorld(made.pathOf('tidegate'));
+    await using world = await bootWorld(bareGuest(made.pathOf('tidegate')));
     const generator = xoroshiro128plus(SEED);
     const random = () => uniformInt(generator, 0, STEPS - 1) / STEPS;
     const story = await cutPowerAgain(world, CUTS, random);
