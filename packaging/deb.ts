@@ -14,6 +14,9 @@ const CONFIG = 'etc/tidegate/agent.toml';
 /** What a release on trial waits for; a host that says otherwise has a file of this name in /etc. */
 const GATE = 'usr/lib/tidegate/agent.toml.d/10-boot-complete.toml';
 
+/** Whether the deadline boots a host again. */
+const ON_TRIAL = 'usr/lib/tidegate/is-on-trial';
+
 export type DebContent = {
   /** The single file for hosts of this kind. */
   readonly program: string;
@@ -59,6 +62,7 @@ async function layOut(tree: string, content: DebContent): Promise<void> {
   const template = await readFile(join(PARTS, 'debian/agent.toml'), 'utf8');
   await add(CONFIG, 0o644, { text: template.replace('@ARCH@', node.arch) });
   await add(GATE, 0o644, { file: join(PARTS, 'debian', basename(GATE)) });
+  await add(ON_TRIAL, 0o755, { file: join(PARTS, 'debian', basename(ON_TRIAL)) });
   const docs = join('usr/share/doc', NAME);
   await add(join(docs, 'copyright'), 0o644, { text: notices });
   for (const doc of DOCS) await add(join(docs, doc), 0o644, { file: join(ROOT, 'docs', doc) });

@@ -21,8 +21,8 @@ const STATE_PARTITION = 8;
 const PLATFORM = ['--variant', 'metal-dev', '--arch', 'x86_64'];
 const HOST = "[host]\nid = 'vm-1'\nvariant = 'metal-dev'\narch = 'x86_64'\n";
 
-/** What a release is like: it boots and is well, boots and is not well, or does not boot. */
-export type Kind = 'well' | 'sick' | 'dead';
+/** What a release is like: it boots and is well, boots and is not well, boots without an agent, or does not boot. */
+export type Kind = 'well' | 'sick' | 'mute' | 'dead';
 
 type WorldParts = {
   readonly folder: string;
@@ -126,10 +126,11 @@ kind = 'gpt'
 disk = '/dev/vda'
 kernel-command-line = '/run/cmdline'
 ${guest.config}`;
-  await guest.writeRoot(join(folder, 'well.squashfs'), {
-    ...{ parts, config },
-    trustAnchor: join(folder, 'repo/metadata/1.root.json'),
-  });
+  const content = { parts, config, trustAnchor: join(folder, 'repo/metadata/1.root.json') };
+  await guest.writeRoot(join(folder, 'well.squashfs'), { ...content, isMute: false });
+  if (guest.canBeMute) {
+    await guest.writeRoot(join(folder, 'mute.squashfs'), { ...content, isMute: true });
+  }
   await writeEmptyRoot(join(folder, 'dead.squashfs'));
 }
 
@@ -139,8 +140,8 @@ async function publish(
   version: string,
   kind: Kind,
 ): Promise<void> {
-  const root = join(folder, kind === 'dead' ? 'dead.squashfs' : 'well.squashfs');
-  const health = kind === 'well' ? 'well' : 'sick';
+  const root = join(folder, `${kind === 'sick' ? 'well' : kind}.squashfs`);
+  const health = kind === 'sick' ? 'sick' : 'well';
   const images = await writeImages(folder, { version, root, health });
   await processes.must(
     ...['publish', 'file:repo', ...PLATFORM, '--version', version],

@@ -11,12 +11,16 @@ export type RootContent = {
   /** agent.toml */
   readonly config: string;
   readonly trustAnchor: string;
+  /** Whether the agent does not start in it. */
+  readonly isMute: boolean;
 };
 
 /** What the virtual machine is a host of. */
 export type Guest = {
   /** Of its agent.toml what is not the same for every guest. */
   readonly config: string;
+  /** Whether it has releases without an agent, too. */
+  readonly canBeMute: boolean;
   /** Writes the root file system of its releases. */
   readonly writeRoot: (path: string, content: RootContent) => Promise<void>;
 };
@@ -24,6 +28,7 @@ export type Guest = {
 /** The packaged agent, and a shell to start it. */
 export function bareGuest(program: string): Guest {
   return {
+    canBeMute: false,
     config: `[health]
 command = ['/usr/libexec/is-well']
 [reboot]
@@ -95,11 +100,19 @@ RandomizedDelaySec=0
 `,
 };
 
-/** A Debian with systemd, on which the Debian package is installed as in any image; the units of `enabled` poll. */
-export function debianGuest(deb: string, enabled: 'timer' | 'daemon'): Guest {
+export type DebianOptions = {
+  /** What polls. */
+  readonly polls: 'timer' | 'daemon';
+  /** How long a release on trial may take to be found good, from the boot on; as the package has it unless it is given. */
+  readonly deadline?: string;
+};
+
+/** A Debian with systemd, on which the Debian package is installed as in any image. */
+export function debianGuest(deb: string, { polls, deadline }: DebianOptions): Guest {
   return {
+    canBeMute: deadline !== undefined,
     config: "[reboot]\npolicy = 'automatic'\n[api]\nsocket = '/run/tidegate/api.sock'\n",
-    writeRoot: async (path, { config, trustAnchor }) => {
+    writeRoot: async (path, { config, trustAnchor, isMute }) => {
       const tree = `${path}.tree`;
       await tool('cp', '-a', await debianRoot(), tree);
       await tool('find', join(tree, 'dev'), '-mindepth', '1', '-delete');
@@ -107,22 +120,29 @@ export function debianGuest(deb: string, enabled: 'timer' | 'daemon'): Guest {
       for (const program of ['is-well', 'ask-daemon']) {
         await addFile(tree, join(FILES, program), `usr/libexec/${program}`);
       }
-      for (const [name, text] of Object.entries(TEXTS)) {
+      const texts = deadline === undefined ? TEXTS : { ...TEXTS, ...earlyDeadline(deadline) };
+      for (const [name, text] of Object.entries(texts)) {
         await mkdir(dirname(join(tree, name)), { recursive: true });
         await writeFile(join(tree, name), text);
       }
+      if (isMute) await writeFile(join(tree, 'usr/bin/tidegate'), 'no program');
       await addConfig(tree, config, trustAnchor);
       await mkdir(join(tree, 'var/lib/tidegate'), { recursive: true });
       const systemctl = (...verb: readonly string[]) =>
         tool('systemctl', `--root=${tree}`, ...verb);
       await systemctl('enable', 'systemd-networkd', 'host-is-well', 'say-release');
-      if (enabled === 'daemon') {
+      if (polls === 'daemon') {
         await systemctl('disable', 'tidegate-agent-once.timer');
         await systemctl('enable', 'tidegate-agent-run.service', 'ask-daemon');
       }
       await squash(tree, path);
     },
   };
+}
+
+function earlyDeadline(deadline: string): Readonly<Record<string, string>> {
+  const text = `[Timer]\nOnBootSec=\nOnBootSec=${deadline}\n`;
+  return { [`${UNITS}/tidegate-agent-deadline.timer.d/early.conf`]: text };
 }
 
 async function addConfig(tree: string, config: string, trustAnchor: string): Promise<void> {

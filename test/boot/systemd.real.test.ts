@@ -23,7 +23,7 @@ describe('a Debian with systemd and the Debian package', () => {
   it(
     'is updated by the timer, boots when the agent tells systemd to, and is found good when boot-complete.target is reached',
     async () => {
-      await using world = await bootWorld(debianGuest(deb, 'timer'));
+      await using world = await bootWorld(debianGuest(deb, { polls: 'timer' }));
       const { machine } = world;
       const rollout = await world.release('1.1.0');
       machine.switchOn();
@@ -39,7 +39,7 @@ describe('a Debian with systemd and the Debian package', () => {
   it(
     'has a daemon that answers callers, and goes back from a release on which boot-complete.target is not reached',
     async () => {
-      await using world = await bootWorld(debianGuest(deb, 'daemon'));
+      await using world = await bootWorld(debianGuest(deb, { polls: 'daemon' }));
       const { machine } = world;
       const rollout = await world.release('1.1.0', 'sick');
       machine.switchOn();

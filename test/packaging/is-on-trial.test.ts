@@ -1,0 +1,93 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { Journal } from '../../agent/journal.ts';
+import { IDLE } from '../../agent/machine-state.ts';
+import type { AgentState } from '../../agent/machine-state.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { run } from './made-package.ts';
+
+const SCRIPT = join(import.meta.dirname, '../../packaging/debian/is-on-trial');
+const THIS_BOOT = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+const [YES, NO] = [0, 3];
+
+const UNDER_WAY = {
+  target: {
+    ...{ id: 'one', rolloutId: 'rollout', from: '1.0.0', to: '1.1.0', attempt: 1 },
+    direction: 'forward',
+  },
+  ...{ failures: [], reboots: 1 },
+} as const;
+const rebootingSince = (bootId: string): AgentState => ({
+  ...{ kind: 'rebooting', ...UNDER_WAY, bootId, orderedAtMs: 0 },
+});
+
+/** A host whose agent ends with this exit code, and whose journal the agent before has left so. */
+async function host(agentExits: number, journal: AgentState | null) {
+  const folder = await temporaryFolder();
+  const state = join(folder.path, 'state');
+  await mkdir(state);
+  if (journal !== null) await new Journal(state).write(journal);
+  const agent = join(folder.path, 'agent');
+  const change = async (exits: number) => {
+    await writeFile(agent, `#!/bin/sh\nexit ${exits}\n`, { mode: 0o755 });
+  };
+  await change(agentExits);
+  return {
+    change,
+    ask: async () => {
+      const env = { PATH: process.env['PATH'] };
+      return (await run('/bin/sh', [SCRIPT, agent, state], { env })).code;
+    },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+describe('is-on-trial', () => {
+  it.each([
+    { exits: YES, journal: IDLE },
+    { exits: NO, journal: rebootingSince('before') },
+  ])('says what the agent says, whatever its journal holds: $exits', async (given) => {
+    await using it = await host(given.exits, given.journal);
+    for (let time = 0; time < 7; time += 1) expect(await it.ask()).toBe(given.exits);
+  });
+
+  it.each([
+    { exits: 1, how: 'fails' },
+    { exits: 127, how: 'is not there' },
+    { exits: 134, how: 'crashes' },
+  ])(
+    'says yes after a boot for which the agent before was ready, if the agent $how',
+    async ({ exits }) => {
+      await using rebooting = await host(exits, rebootingSince('before'));
+      expect(await rebooting.ask()).toBe(YES);
+      const state = { ...UNDER_WAY, bootId: 'before', calledOff: 'no' } as const;
+      await using ready = await host(exits, { kind: 'ready', ...state });
+      expect(await ready.ask()).toBe(YES);
+    },
+  );
+
+  it.each<{ case: string; journal: AgentState | null }>([
+    { case: 'in the boot in which it was prepared', journal: rebootingSince(THIS_BOOT) },
+    { case: 'where nothing is under way', journal: IDLE },
+    { case: 'where a release is only staged', journal: { kind: 'staged', ...UNDER_WAY } },
+    { case: 'without a journal', journal: null },
+  ])('says no $case', async ({ journal }) => {
+    await using it = await host(127, journal);
+    expect(await it.ask()).toBe(NO);
+  });
+
+  it('says yes without an agent five times in a row and no more, until an agent has answered', async () => {
+    await using it = await host(127, rebootingSince('before'));
+    const answers = async (count: number) => {
+      const all: (number | null)[] = [];
+      for (let time = 0; time < count; time += 1) all.push(await it.ask());
+      return all;
+    };
+    expect(await answers(7)).toEqual([YES, YES, YES, YES, YES, NO, NO]);
+    await it.change(NO);
+    expect(await it.ask()).toBe(NO);
+    await it.change(127);
+    expect(await answers(1)).toEqual([YES]);
+  });
+});
