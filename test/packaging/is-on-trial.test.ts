@@ -48,8 +48,8 @@ describe('is-on-trial', () => {
     { exits: YES, journal: IDLE },
     { exits: NO, journal: rebootingSince('before') },
   ])('says what the agent says, whatever its journal holds: $exits', async (given) => {
-    await using it = await host(given.exits, given.journal);
-    for (let time = 0; time < 7; time += 1) expect(await it.ask()).toBe(given.exits);
+    await using machine = await host(given.exits, given.journal);
+    for (let time = 0; time < 7; time += 1) expect(await machine.ask()).toBe(given.exits);
   });
 
   it.each([
@@ -73,21 +73,21 @@ describe('is-on-trial', () => {
     { case: 'where a release is only staged', journal: { kind: 'staged', ...UNDER_WAY } },
     { case: 'without a journal', journal: null },
   ])('says no $case', async ({ journal }) => {
-    await using it = await host(127, journal);
-    expect(await it.ask()).toBe(NO);
+    await using machine = await host(127, journal);
+    expect(await machine.ask()).toBe(NO);
   });
 
   it('says yes without an agent five times in a row and no more, until an agent has answered', async () => {
-    await using it = await host(127, rebootingSince('before'));
+    await using machine = await host(127, rebootingSince('before'));
     const answers = async (count: number) => {
       const all: (number | null)[] = [];
-      for (let time = 0; time < count; time += 1) all.push(await it.ask());
+      for (let time = 0; time < count; time += 1) all.push(await machine.ask());
       return all;
     };
     expect(await answers(7)).toEqual([YES, YES, YES, YES, YES, NO, NO]);
-    await it.change(NO);
-    expect(await it.ask()).toBe(NO);
-    await it.change(127);
+    await machine.change(NO);
+    expect(await machine.ask()).toBe(NO);
+    await machine.change(127);
     expect(await answers(1)).toEqual([YES]);
   });
 });

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { bundleAgent } from '../../packaging/bundle.ts';
 import { provision } from '../../agent/provision.ts';
@@ -51,10 +54,29 @@ describe.each([FILE, SCRIPT])('$form', (form) => {
     await provision(await world.agent(), '1.0.0');
     await world.start('1.1.0');
     world.answer = sendTo('1.1.0');
-    const once = await tidegate(form, ['agent', 'once', '--config', world.configFile, '--json']);
-    expect({ ...once, stderr: '' }).toMatchObject({ code: 0 });
-    expect(JSON.parse(once.stdout)).toMatchObject({ result: 'updated', to: '1.1.0' });
+    const cycle = await tidegate(form, ['agent', 'once', '--config', world.configFile, '--json']);
+    expect({ ...cycle, stderr: '' }).toMatchObject({ code: 0 });
+    expect(JSON.parse(cycle.stdout)).toMatchObject({ result: 'updated', to: '1.1.0' });
     expect(await world.activeVersion()).toBe('1.1.0');
+  });
+
+  it('stays, and starts itself anew for each cycle', async () => {
+    await using world = await hostWorld({ now: new Date() });
+    await provision(await world.agent(), '1.0.0');
+    await world.start('1.1.0');
+    world.answer = sendTo('1.1.0');
+    const [program, ...rest] = [...form.before, made.pathOf(form.name)];
+    const daemon = spawn(program, [...rest, 'agent', 'run', '--config', world.configFile], {
+      env: { PATH: '' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const ended = once(daemon, 'exit');
+    for await (const line of createInterface({ input: daemon.stderr })) {
+      if (line.includes('"msg":"cycle"')) break;
+    }
+    expect(await world.activeVersion()).toBe('1.1.0');
+    daemon.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
   });
 });
 
@@ -95,7 +117,7 @@ describe('the bundle', () => {
     const ofOthers = /^(?:express|pg|kysely|koffi|prom-client|cli-progress|yaml|@aws-sdk|@smithy)/;
     expect(packages.filter((name) => ofOthers.test(name))).toEqual([]);
     const { sources } = await bundleAgent();
-    expect(sources).toContain('agent/run.ts');
+    expect(sources).toContain('agent/cycle.ts');
     expect(sources.filter((path) => /^(?:server|repo-tools)\//.test(path))).toEqual([]);
   });
 
