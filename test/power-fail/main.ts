@@ -24,7 +24,7 @@ const { rows, recovered, complaints } = await runMatrix({
   hosts: [
     { slots: 'directory', units: [512, 4096], isDisturbed: true },
     { slots: 'gpt', sectorBytes: 512, units: [512, 4096], isDisturbed: true },
-    { slots: 'gpt', sectorBytes: 4096, units: [512, 4096], isDisturbed: false },
+    { slots: 'gpt', sectorBytes: 4096, units: [512, 4096], isDisturbed: true },
     { slots: 'command', script: SYSTEMD_BOOT_EXAMPLE, units: [512, 4096], isDisturbed: false },
   ],
   everyUpTo: 2 ** 14,
