@@ -12,6 +12,8 @@ import { Judge } from './verdict.ts';
 /** What is done to calls of the agent: `name` in the words of the table. */
 export type Disturbance = Pick<Fault, 'what' | 'lasts'> & {
   readonly name: string;
+  /** Which calls are disturbed: those that change files, or those that read them. */
+  readonly at: 'change' | 'read';
   /** The calls that can end like this. */
   readonly calls: RegExp;
   /** What the agent must say; null if it does not live to say anything. */
@@ -21,20 +23,25 @@ export type Disturbance = Pick<Fault, 'what' | 'lasts'> & {
 const TAKES_ROOM = /^(?:write|pwrite64|rename|mkdir|symlink|fsync)$/;
 
 export const KILL: Disturbance = {
-  ...{ name: 'SIGKILL', what: 'signal=SIGKILL', lasts: false, calls: /./, code: null },
+  ...{
+    name: 'SIGKILL',
+    at: 'change',
+    what: 'signal=SIGKILL',
+    lasts: false,
+    calls: /./,
+    code: null,
+  },
 };
 
+const FAILING = { calls: /./, lasts: false, code: 'agent/disk' } as const;
+const FULL = { at: 'change', what: 'error=ENOSPC', calls: TAKES_ROOM, code: 'agent/full' } as const;
+
 export const FAULTS: readonly Disturbance[] = [
-  { name: 'EIO', what: 'error=EIO', lasts: false, calls: /./, code: 'agent/disk' },
-  {
-    ...{ name: 'ENOSPC', what: 'error=ENOSPC', lasts: false, calls: TAKES_ROOM },
-    code: 'agent/full',
-  },
-  {
-    ...{ name: 'ENOSPC from then on', what: 'error=ENOSPC', lasts: true, calls: TAKES_ROOM },
-    code: 'agent/full',
-  },
-  { name: 'EROFS from then on', what: 'error=EROFS', lasts: true, calls: /./, code: 'agent/disk' },
+  { ...FAILING, name: 'EIO', at: 'change', what: 'error=EIO' },
+  { ...FULL, name: 'ENOSPC', lasts: false },
+  { ...FULL, name: 'ENOSPC from then on', lasts: true },
+  { ...FAILING, name: 'EROFS from then on', at: 'change', what: 'error=EROFS', lasts: true },
+  { ...FAILING, name: 'EIO', at: 'read', what: 'error=EIO' },
 ];
 
 export type Disturbed = Count & {
@@ -51,10 +58,11 @@ export type Disturbed = Count & {
 export async function disturb(
   host: PowerFailHost,
   turn: Turn,
-  { calls, ended: undisturbed }: Recorded,
+  { calls: changes, reads, ended: undisturbed }: Recorded,
   { disturbance, every, offset = 0, isInEveryPhase = false }: Choice,
 ): Promise<Disturbed> {
   const after = await aftermathOf(host, turn);
+  const calls = disturbance.at === 'change' ? changes : reads;
   const chosen = calls
     .map((call, index) => ({ call, at: index }))
     .filter(({ call }) => disturbance.calls.test(call.name))
@@ -64,7 +72,11 @@ export async function disturb(
     );
   for (const { call, at } of chosen) {
     after.begin();
-    const ended = await disturbAgent(host, calls, { ...disturbance, at });
+    const ended = await disturbAgent(host, calls, {
+      what: disturbance.what,
+      lasts: disturbance.lasts,
+      at,
+    });
     const complaint = complaintOfEnd(ended, undisturbed, disturbance);
     const where = `${disturbance.name} at ${call.name} of ${call.path}`;
     await after.look({ complaint, where, ended });
@@ -154,9 +166,15 @@ function complaintOfEnd(
 ): string | null {
   if (expected === null) return signal === 'SIGKILL' ? null : `ended with ${code}`;
   const errors = stderr.match(/^tidegate: error: .*$/gm) ?? [];
-  // What is only tidied up may fail unseen, and a report that cannot be sent waits.
-  if (code === undisturbed.code && stdout === undisturbed.stdout) return null;
+  // What is only tidied up may fail unseen, a report that cannot be sent waits, and an image that cannot be read is brought anew.
+  if (code === undisturbed.code && isSameResult(stdout, undisturbed.stdout)) return null;
   if (code !== 1 || errors.length !== 1) return `ended with ${code} and ${errors.length} errors`;
   const said = `${stdout}${stderr}`;
   return said.includes(expected) ? null : `does not say ${expected}`;
+}
+
+/** However many bytes it took. */
+function isSameResult(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((line) => line.replace(/"bytesFetched":\d+/, ''));
+  return a === b;
 }

@@ -1,4 +1,4 @@
-// npm run matrix [-- --samples N --kill-every N --fail-every N --seed N --write]    the last line is JSON
+// npm run matrix [-- --samples N --kill-every N --fail-every N --read-every N --seed N --write]    the last line is JSON
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     samples: { type: 'string', default: '100000' },
     'kill-every': { type: 'string', default: '1' },
     'fail-every': { type: 'string', default: '1' },
+    'read-every': { type: 'string' },
     seed: { type: 'string', default: '1' },
     write: { type: 'boolean', default: false },
   },
@@ -32,6 +33,7 @@ const { rows, recovered, complaints } = await runMatrix({
   recoveries: 3,
   killEvery: Number(values['kill-every']),
   failEvery: Number(values['fail-every']),
+  readEvery: Number(values['read-every'] ?? values['fail-every']),
   seed: Number(values.seed),
   say: (line) => process.stderr.write(`${line}\n`),
 });

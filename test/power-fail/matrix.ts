@@ -15,9 +15,10 @@ export type MatrixOptions = Omit<LossOptions, 'unitBytes'> & {
     /** Whether its agent is killed and its disk fails too. */
     readonly isDisturbed: boolean;
   })[];
-  /** One call of so many is killed, and one of so many fails in each way. */
+  /** One call of so many that change a file is killed, one of so many fails in each way, and one of so many that read. */
   readonly killEvery: number;
   readonly failEvery: number;
+  readonly readEvery: number;
   readonly say?: (line: string) => void;
 };
 
@@ -34,7 +35,7 @@ export type Matrix = {
   readonly complaints: readonly string[];
 };
 
-const ANY = 'any call';
+const STEPS = { change: 'any change', read: 'any read' } as const;
 
 /** Every host lives its story, beside the others; at each turn everything that can go wrong goes wrong. */
 export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
@@ -76,18 +77,19 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
         every: options.killEvery,
         isInEveryPhase: true,
       });
-      add(host.name, [KILL.name, ANY], killed);
+      add(host.name, [KILL.name, STEPS[KILL.at]], killed);
       killed.phases.forEach((phase) => phases.add(phase));
       note(killed.first);
       say('killed');
       for (const [index, disturbance] of FAULTS.entries()) {
         // Where not every call can fail in every way, each way has calls of its own.
-        const offset = Math.floor((index * options.failEvery) / FAULTS.length);
-        const choice = { disturbance, every: options.failEvery, offset };
+        const every = disturbance.at === 'read' ? options.readEvery : options.failEvery;
+        const offset = Math.floor((index * every) / FAULTS.length);
+        const choice = { disturbance, every, offset };
         const failed = await disturb(host, turn, recording, choice);
-        add(host.name, [disturbance.name, ANY], failed);
+        add(host.name, [disturbance.name, STEPS[disturbance.at]], failed);
         note(failed.first);
-        say(disturbance.name);
+        say(`${disturbance.name} at ${STEPS[disturbance.at]}`);
       }
       const shortened = await shorten(host, turn, recording);
       add(host.name, ['short writes', 'all writes'], shortened);

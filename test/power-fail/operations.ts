@@ -12,7 +12,7 @@ export type Operation =
   | { readonly kind: 'rename'; readonly from: string; readonly path: string }
   | { readonly kind: 'remove'; readonly path: string };
 
-/** A system call on a file of the host that changes it or makes it durable, whether it worked or not. */
+/** A system call on a file of the host, whether it worked or not. */
 export type Call = {
   readonly name: string;
   readonly path: string;
@@ -23,17 +23,25 @@ export type Call = {
 
 export type Recording = {
   readonly operations: readonly Operation[];
+  /** Those that change files or make them durable. */
   readonly calls: readonly Call[];
+  /** Those that open, read, list and look at files. */
+  readonly reads: readonly Call[];
 };
 
-/** The calls that change files or make them durable. Opening is recorded too, but neither killed nor failed. */
+/** The calls that change files or make them durable. */
 export const CHANGING_CALLS = [
   ...['write', 'pwrite64', 'writev', 'pwritev', 'truncate', 'ftruncate', 'fallocate'],
   ...['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'rmdir', 'mkdir', 'mkdirat'],
   ...['symlink', 'symlinkat', 'link', 'linkat', 'fsync', 'fdatasync', 'copy_file_range'],
 ];
+/** The calls that may find a file unreadable. To open one is among them, whatever it is opened for. */
+export const READING_CALLS = [
+  ...['openat', 'read', 'pread64', 'getdents64', 'readlink', 'readlinkat', 'access', 'faccessat2'],
+  ...['stat', 'lstat', 'fstat', 'newfstatat', 'statx', 'statfs', 'fstatfs'],
+];
 /** How strace must be told to look for `readRecording`. */
-export const RECORDED_CALLS = [...CHANGING_CALLS, 'openat', 'close'];
+export const RECORDED_CALLS = [...CHANGING_CALLS, ...READING_CALLS, 'close'];
 
 type Handle = { readonly path: string; position: number; readonly offsets: number[] };
 type Places = { readonly folder: string; readonly stepsFile: string };
@@ -42,6 +50,7 @@ type Places = { readonly folder: string; readonly stepsFile: string };
 export function readRecording(log: string, { folder, stepsFile }: Places): Recording {
   const operations: Operation[] = [];
   const calls: Call[] = [];
+  const reads: Call[] = [];
   const handles = new Map<string, Handle>();
   /** The last that was opened of each file: a program has its output moved to another number. */
   const lastOf = new Map<string, Handle>();
@@ -51,6 +60,10 @@ export function readRecording(log: string, { folder, stepsFile }: Places): Recor
     if (name === 'write' && fd?.path === stepsFile) {
       operations.push({ kind: 'step', line: (strings[0] ?? Buffer.alloc(0)).toString().trim() });
       continue;
+    }
+    if (READING_CALLS.includes(name)) {
+      const path = inside(fd?.path ?? String(strings[0] ?? ''));
+      if (path !== null) reads.push({ name, path, from: null, thread });
     }
     if (name === 'openat') {
       const path = inside(String(strings[0] ?? ''));
@@ -67,6 +80,7 @@ export function readRecording(log: string, { folder, stepsFile }: Places): Recor
         handles.delete(fd.number);
       continue;
     }
+    if (!CHANGING_CALLS.includes(name)) continue;
     const path = inside(fd === null ? String(strings.at(-1) ?? '') : fd.path);
     if (path === null) continue;
     const from = name.startsWith('rename') ? inside(String(strings[0])) : null;
@@ -76,7 +90,7 @@ export function readRecording(log: string, { folder, stepsFile }: Places): Recor
     const handle = numbered?.path === path ? numbered : lastOf.get(path);
     operations.push(meaningOf({ name, path, strings, result, flags }, handle, inside));
   }
-  return { operations, calls };
+  return { operations, calls, reads };
 }
 
 function opened(path: string, flags: string): Operation[] {

@@ -36,7 +36,7 @@ describe('a host whose power, agent or disk fails', () => {
         { ...KINDS.command, units: [512], isDisturbed: false },
       ],
       ...{ everyUpTo: 256, samples: 30, recoveries: 1, seed: 1 },
-      ...{ killEvery: 50, failEvery: 120 },
+      ...{ killEvery: 50, failEvery: 120, readEvery: 300 },
     });
     expect(complaints).toEqual([]);
     const seen = rows.map(({ host, what, step, neither }) => [host, what, step, neither]);

@@ -4,7 +4,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import type { PowerFailHost } from './host.ts';
-import { CHANGING_CALLS, readRecording, RECORDED_CALLS } from './operations.ts';
+import { CHANGING_CALLS, READING_CALLS, readRecording, RECORDED_CALLS } from './operations.ts';
 import type { Call, Recording } from './operations.ts';
 
 const PROGRAM = join(import.meta.dirname, 'agent-program.ts');
@@ -77,7 +77,10 @@ export async function runWithShortWrites(host: PowerFailHost): Promise<Ended> {
 /** What is to happen to a call, in the words of strace's `inject`, and whether it happens to all calls after it too. */
 export type Fault = { readonly what: string; readonly lasts: boolean };
 
-/** Runs the agent and disturbs it at one of the calls that were recorded of it. Throws if it did not get there. */
+/**
+ * Runs the agent and disturbs it at one of the calls that were recorded of it, all of which change files or all read them.
+ * Throws if it did not get there.
+ */
 export async function disturbAgent(
   host: PowerFailHost,
   calls: readonly Call[],
@@ -104,7 +107,7 @@ export async function disturbAgent(
     [
       // Between a seccomp filter and a call no signal can be delivered.
       ...(what.startsWith('signal=') ? [] : ['--seccomp-bpf']),
-      ...['-o', log, '-e', `trace=${CHANGING_CALLS.join(',')}`],
+      ...['-o', log, '-e', `trace=${[...CHANGING_CALLS, ...READING_CALLS].join(',')}`],
       ...[...new Set(watched)].flatMap((of) => [
         '-P',
         of === '.' ? host.folder : join(host.folder, of),
