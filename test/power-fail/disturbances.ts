@@ -3,7 +3,7 @@ import type { PowerFailHost } from './host.ts';
 import type { Call, Recording } from './operations.ts';
 import type { Count } from './power-loss.ts';
 import { complaintOf, complaintOfReports, recover } from './recover.ts';
-import { disturbAgent, runWithShortWrites } from './run-agent.ts';
+import { disturbAgent, runToDeath, runWithShortWrites } from './run-agent.ts';
 import type { Ended, Fault } from './run-agent.ts';
 import type { Turn } from './story.ts';
 import { readTree, writeTree } from './tree-on-disk.ts';
@@ -71,7 +71,7 @@ export async function disturb(
         index % every === offset % every || (isInEveryPhase && isJournalWrite(calls[at - 1])),
     );
   for (const { call, at } of chosen) {
-    after.begin();
+    await after.begin();
     const ended = await disturbAgent(host, calls, {
       what: disturbance.what,
       lasts: disturbance.lasts,
@@ -91,11 +91,20 @@ export async function shorten(
   { ended: undisturbed }: Recorded,
 ): Promise<Disturbed> {
   const after = await aftermathOf(host, turn);
-  after.begin();
+  await after.begin();
   const ended = await runWithShortWrites(host);
   const isSame = ended.code === undisturbed.code && ended.stdout === undisturbed.stdout;
   const complaint = isSame ? null : 'ended otherwise';
   await after.look({ complaint, where: 'short writes', ended });
+  return after.all();
+}
+
+/** The same for a run that ends when it asks for a boot: no call on a file lies between that and the journal before. */
+export async function killAtBoot(host: PowerFailHost, turn: Turn): Promise<Disturbed> {
+  const after = await aftermathOf(host, turn);
+  await after.begin();
+  const ended = await runToDeath(host);
+  await after.look({ complaint: null, where: 'killed at the order to boot', ended });
   return after.all();
 }
 
@@ -131,8 +140,9 @@ async function aftermathOf(host: PowerFailHost, turn: Turn) {
     return complaintOf(rest, turn) ?? complaintOfReports([...checkIns, ...rest.checkIns]);
   };
   return {
-    begin(): void {
+    async begin(): Promise<void> {
       writeTree(host.folder, turn.begin);
+      await host.forgetOrder();
       told = host.world.checkIns.length;
     },
     async look({ complaint: before, where, ended }: Left): Promise<void> {

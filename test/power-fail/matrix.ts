@@ -1,4 +1,4 @@
-import { disturb, FAULTS, KILL, shorten } from './disturbances.ts';
+import { disturb, FAULTS, KILL, killAtBoot, shorten } from './disturbances.ts';
 import { PowerFailHost } from './host.ts';
 import type { HostKind } from './host.ts';
 import { losePower } from './power-loss.ts';
@@ -56,7 +56,9 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
         if (first !== null) complaints.push(`${host.name}: ${first}`);
       };
       writeTree(host.folder, turn.begin);
+      await host.forgetOrder();
       const recording = await recordAgent(host);
+      const ordersBoot = host.isToldToBoot();
       const areas = await host.areas();
       const end = new VolatileTree(turn.begin, { unitBytes: 4096, areas });
       for (const operation of recording.operations) end.apply(operation);
@@ -80,6 +82,12 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
       add(host.name, [KILL.name, STEPS[KILL.at]], killed);
       killed.phases.forEach((phase) => phases.add(phase));
       note(killed.first);
+      if (ordersBoot) {
+        const left = await killAtBoot(host, turn);
+        add(host.name, [KILL.name, 'order to boot'], left);
+        left.phases.forEach((phase) => phases.add(phase));
+        note(left.first);
+      }
       say('killed');
       for (const [index, disturbance] of FAULTS.entries()) {
         // Where not every call can fail in every way, each way has calls of its own.

@@ -74,6 +74,15 @@ export async function runWithShortWrites(host: PowerFailHost): Promise<Ended> {
   return ended;
 }
 
+/** Runs an agent that is killed when it asks the system to boot, and leaves that without an order. Throws if it does not ask. */
+export async function runToDeath(host: PowerFailHost): Promise<Ended> {
+  await host.setDeadly(true);
+  const ended = await underStrace(host, ['-o', '/dev/null', '-e', 'trace=none'], {});
+  await host.setDeadly(false);
+  if (ended.signal !== 'SIGKILL') throw new Error(ended.stderr);
+  return ended;
+}
+
 /** What is to happen to a call, in the words of strace's `inject`, and whether it happens to all calls after it too. */
 export type Fault = { readonly what: string; readonly lasts: boolean };
 
