@@ -1,13 +1,10 @@
-import type { CheckIn } from '../../core/check-in.ts';
+import { aftermathOf, complaintOfEnd } from './aftermath.ts';
+import type { Disturbed } from './aftermath.ts';
 import type { PowerFailHost } from './host.ts';
 import type { Call, Recording } from './operations.ts';
-import type { Count } from './power-loss.ts';
-import { complaintOf, complaintOfReports, recover } from './recover.ts';
 import { disturbAgent, runToDeath, runWithShortWrites } from './run-agent.ts';
 import type { Ended, Fault } from './run-agent.ts';
 import type { Turn } from './story.ts';
-import { readTree, writeTree } from './tree-on-disk.ts';
-import { Judge } from './verdict.ts';
 
 /** What is done to calls of the agent: `name` in the words of the table. */
 export type Disturbance = Pick<Fault, 'what' | 'lasts'> & {
@@ -16,8 +13,8 @@ export type Disturbance = Pick<Fault, 'what' | 'lasts'> & {
   readonly at: 'change' | 'read';
   /** The calls that can end like this. */
   readonly calls: RegExp;
-  /** What the agent must say; null if it does not live to say anything. */
-  readonly code: string | null;
+  /** One of these the agent must say; null if it does not live to say anything. */
+  readonly codes: readonly string[] | null;
 };
 
 const TAKES_ROOM = /^(?:write|pwrite64|rename|mkdir|symlink|fsync)$/;
@@ -29,12 +26,17 @@ export const KILL: Disturbance = {
     what: 'signal=SIGKILL',
     lasts: false,
     calls: /./,
-    code: null,
+    codes: null,
   },
 };
 
-const FAILING = { calls: /./, lasts: false, code: 'agent/disk' } as const;
-const FULL = { at: 'change', what: 'error=ENOSPC', calls: TAKES_ROOM, code: 'agent/full' } as const;
+const FAILING = { calls: /./, lasts: false, codes: ['agent/disk'] } as const;
+const FULL = {
+  at: 'change',
+  what: 'error=ENOSPC',
+  calls: TAKES_ROOM,
+  codes: ['agent/full'],
+} as const;
 
 export const FAULTS: readonly Disturbance[] = [
   { ...FAILING, name: 'EIO', at: 'change', what: 'error=EIO' },
@@ -43,13 +45,6 @@ export const FAULTS: readonly Disturbance[] = [
   { ...FAILING, name: 'EROFS from then on', at: 'change', what: 'error=EROFS', lasts: true },
   { ...FAILING, name: 'EIO', at: 'read', what: 'error=EIO' },
 ];
-
-export type Disturbed = Count & {
-  /** What the first run did that must never be; null if there is none. */
-  readonly first: string | null;
-  /** States of the journal that runs ended in. */
-  readonly phases: ReadonlySet<string>;
-};
 
 /**
  * Runs a turn once for each of these calls, disturbs it there, and lets the host go on undisturbed, at once and after a boot.
@@ -77,7 +72,7 @@ export async function disturb(
       lasts: disturbance.lasts,
       at,
     });
-    const complaint = complaintOfEnd(ended, undisturbed, disturbance);
+    const complaint = complaintOfEnd(ended, undisturbed, disturbance.codes);
     const where = `${disturbance.name} at ${call.name} of ${call.path}`;
     await after.look({ complaint, where, ended });
   }
@@ -117,74 +112,7 @@ type Choice = {
   /** Whether the first call after each change of the journal is one of them too. */
   readonly isInEveryPhase?: boolean;
 };
-type Left = {
-  /** What is wrong already; null if nothing is. */
-  readonly complaint: string | null;
-  readonly where: string;
-  readonly ended: Ended;
-};
 
 function isJournalWrite(call: Call | undefined): boolean {
   return call?.name === 'rename' && call.path === 'state/journal.json';
-}
-
-/** Looks at what disturbed runs leave, and counts them. */
-async function aftermathOf(host: PowerFailHost, turn: Turn) {
-  const judge = await Judge.of(host);
-  const count = { states: 0, old: 0, new: 0, neither: 0 };
-  const phases = new Set<string>();
-  let first: string | null = null;
-  let told = 0;
-  const complaintAt = async (isOff: boolean, checkIns: readonly CheckIn[]) => {
-    const rest = await recover(host, { isOff });
-    return complaintOf(rest, turn) ?? complaintOfReports([...checkIns, ...rest.checkIns]);
-  };
-  return {
-    async begin(): Promise<void> {
-      writeTree(host.folder, turn.begin);
-      await host.forgetOrder();
-      told = host.world.checkIns.length;
-    },
-    async look({ complaint: before, where, ended }: Left): Promise<void> {
-      const left = readTree(host.folder);
-      const { boots, damaged } = await judge.judge(left);
-      phases.add((await (await host.agent()).journal.read()).state.kind);
-      const checkIns = host.world.checkIns.slice(told);
-      const goneOn = await complaintAt(false, checkIns);
-      writeTree(host.folder, left);
-      const booted = await complaintAt(true, checkIns);
-      const complaint =
-        before ?? (damaged.length > 0 ? `${damaged.join()} damaged` : null) ?? goneOn ?? booted;
-      const found = boots === turn.old ? 'old' : boots === turn.new ? 'new' : 'neither';
-      const outcome = complaint === null ? found : 'neither';
-      count.states += 1;
-      count[outcome] += 1;
-      if (outcome === 'neither') {
-        const what = complaint ?? 'boots neither';
-        first ??= `${turn.name}: ${where}: ${what}: ${JSON.stringify(ended)}`;
-      }
-    },
-    all: (): Disturbed => ({ ...count, first, phases }),
-  };
-}
-
-/** Null if the program ended as it should; what it says is one clear message, or the result of a cycle that failed. */
-function complaintOfEnd(
-  { code, signal, stdout, stderr }: Ended,
-  undisturbed: Ended,
-  { code: expected }: Disturbance,
-): string | null {
-  if (expected === null) return signal === 'SIGKILL' ? null : `ended with ${code}`;
-  const errors = stderr.match(/^tidegate: error: .*$/gm) ?? [];
-  // What is only tidied up may fail unseen, a report that cannot be sent waits, and an image that cannot be read is brought anew.
-  if (code === undisturbed.code && isSameResult(stdout, undisturbed.stdout)) return null;
-  if (code !== 1 || errors.length !== 1) return `ended with ${code} and ${errors.length} errors`;
-  const said = `${stdout}${stderr}`;
-  return said.includes(expected) ? null : `does not say ${expected}`;
-}
-
-/** However many bytes it took. */
-function isSameResult(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((line) => line.replace(/"bytesFetched":\d+/, ''));
-  return a === b;
 }

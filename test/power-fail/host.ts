@@ -26,6 +26,9 @@ export type HostKind =
 const PARTITION_BYTES = 258 * 512;
 const GAP_SECTORS = 6;
 
+/** Stands for every program of `command` slots that changes files, and counts and disturbs them. */
+export const SLOTS_TOOL = join(import.meta.dirname, 'slots-tool.sh');
+
 const DISK = 'disk.img';
 const PROGRAM_SETTINGS = 'systemd-boot.conf';
 const COMMAND_LINE = 'cmdline';
@@ -53,12 +56,11 @@ export class PowerFailHost implements AsyncDisposable {
     const host = new PowerFailHost(kind, await hostWorld());
     const { world } = host;
     const settings = await readFile(world.configFile, 'utf8');
-    await writeFile(
-      world.configFile,
-      `${settings
-        .slice(0, settings.indexOf('[slots]'))
-        .replace("state = 'state'", "state = 'host/state'")}${host.#slotSettings()}`,
-    );
+    const own = `${settings
+      .slice(0, settings.indexOf('[slots]'))
+      .replace("state = 'state'", "state = 'host/state'")}${host.#slotSettings()}`;
+    await writeFile(world.configFile, own);
+    await writeFile(host.toolsConfigFile, own.replace("program = ['", `$&${SLOTS_TOOL}', '`));
     await mkdir(host.folder);
     await host.#makeDisk();
     await host.publish('2.0.0');
@@ -70,6 +72,11 @@ export class PowerFailHost implements AsyncDisposable {
 
   get folder(): string {
     return join(this.world.folder, 'host');
+  }
+
+  /** As `world.configFile`, but slots-tool.sh stands for the slots' program. */
+  get toolsConfigFile(): string {
+    return join(this.world.folder, 'agent-tools.toml');
   }
 
   get name(): string {

@@ -4,6 +4,7 @@ import type { HostKind } from './host.ts';
 import { losePower } from './power-loss.ts';
 import type { Count, LossOptions } from './power-loss.ts';
 import { recordAgent } from './run-agent.ts';
+import { disturbPrograms, PROGRAM_DISTURBANCES } from './program-disturbances.ts';
 import { storyOf } from './story.ts';
 import { readTree, writeTree } from './tree-on-disk.ts';
 import { VolatileTree } from './volatile-tree.ts';
@@ -12,13 +13,15 @@ import type { Tree } from './volatile-tree.ts';
 export type MatrixOptions = Omit<LossOptions, 'unitBytes'> & {
   readonly hosts: readonly (HostKind & {
     readonly units: readonly number[];
-    /** Whether its agent is killed and its disk fails too. */
-    readonly isDisturbed: boolean;
+    /** Whose calls are killed and fail. */
+    readonly disturbs: readonly ('agent' | 'program')[];
   })[];
   /** One call of so many that change a file is killed, one of so many fails in each way, and one of so many that read. */
   readonly killEvery: number;
   readonly failEvery: number;
   readonly readEvery: number;
+  /** The same, each for itself, of the calls by which programs change files. */
+  readonly programEvery: number;
   readonly say?: (line: string) => void;
 };
 
@@ -35,7 +38,11 @@ export type Matrix = {
   readonly complaints: readonly string[];
 };
 
-const STEPS = { change: 'any change', read: 'any read' } as const;
+const STEPS = {
+  change: 'any change',
+  read: 'any read',
+  program: 'any change of the program',
+} as const;
 
 /** Every host lives its story, beside the others; at each turn everything that can go wrong goes wrong. */
 export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
@@ -73,7 +80,18 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
         note(losses.first);
         say(`power lost in units of ${unitBytes} bytes`);
       }
-      if (!kind.isDisturbed) continue;
+      for (const [index, disturbance] of PROGRAM_DISTURBANCES.entries()) {
+        if (!kind.disturbs.includes('program')) break;
+        const every = options.programEvery;
+        const offset = Math.floor((index * every) / PROGRAM_DISTURBANCES.length);
+        const choice = { disturbance, every, offset };
+        const left = await disturbPrograms(host, turn, recording, choice);
+        add(host.name, [disturbance.name, STEPS.program], left);
+        if (disturbance.codes === null) left.phases.forEach((phase) => phases.add(phase));
+        note(left.first);
+        say(`${disturbance.name} at ${STEPS.program}`);
+      }
+      if (!kind.disturbs.includes('agent')) continue;
       const killed = await disturb(host, turn, recording, {
         disturbance: KILL,
         every: options.killEvery,
