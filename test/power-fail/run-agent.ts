@@ -47,6 +47,8 @@ function envOf(host: PowerFailHost): Readonly<Record<string, string | undefined>
     // One counter of strace, which has one for each thread, then counts them all.
     UV_THREADPOOL_SIZE: '1',
     UV_USE_IO_URING: '0',
+    // Large memory always begins at the same place of a page: where a direct read may go is found out in as many calls each time.
+    GLIBC_TUNABLES: 'glibc.malloc.mmap_threshold=131072',
   };
 }
 
