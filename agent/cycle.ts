@@ -35,7 +35,8 @@ async function resultOf(context: AgentContext, settled: Settled): Promise<CycleR
   }
   const polled = await poll(context, settled);
   if (end === null || !QUIET.has(polled.result)) return polled;
-  const { nextCheckInSeconds, retryAfterSeconds } = polled;
+  const { reason, nextCheckInSeconds, retryAfterSeconds } = polled;
+  if (polled.result === 'failed') context.onEvent('poll-failed', { reason });
   return { ...end, nextCheckInSeconds, retryAfterSeconds };
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Updater } from 'tuf-js';
 import type { Config, Fetcher } from 'tuf-js';
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
+import { errnoOf } from '../storage/file-errors.ts';
 
 export type UpdaterOptions = {
   /** Holds the trusted `root.json`, and what was verified before. */
@@ -19,6 +20,11 @@ export type OpenUpdater = {
   readonly updater: Updater;
   /** What the updater has verified so far. */
   readonly trusted: TrustedMetadataStore;
+  /**
+   * Throws what the disk failed with when a file of the folder was read. tuf-js takes such a file for one that is not there, and
+   * what it then verifies is compared with nothing that was there before.
+   */
+  readonly requireReadable: () => void;
 };
 
 /**
@@ -37,9 +43,20 @@ export function openUpdater(options: UpdaterOptions): OpenUpdater {
   if (!(trusted instanceof TrustedMetadataStore)) throw new Error('tuf-js has no trustedSet');
   if (!Reflect.set(trusted, 'referenceTime', now)) throw new Error('tuf-js has no referenceTime');
   // It writes under the encoded name of a role, but would read under the plain one, which may lead out of the folder.
-  const read = (role: string) => readFileSync(join(folder, `${encodeURIComponent(role)}.json`));
+  let unreadable: unknown = null;
+  const read = (role: string) => {
+    try {
+      return readFileSync(join(folder, `${encodeURIComponent(role)}.json`));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') unreadable ??= error;
+      throw error;
+    }
+  };
   if (!Reflect.has(updater, 'loadLocalMetadata'))
     throw new Error('tuf-js has no loadLocalMetadata');
   Reflect.set(updater, 'loadLocalMetadata', read);
-  return { updater, trusted };
+  const requireReadable = () => {
+    if (unreadable !== null) throw unreadable;
+  };
+  return { updater, trusted, requireReadable };
 }

@@ -4,6 +4,7 @@ import {
   ExpiredMetadataError,
   PersistError,
 } from 'tuf-js/dist/error.js';
+import { errnoOf } from '../../adapters/storage/file-errors.ts';
 import { AgentError } from '../errors.ts';
 
 /** tuf-js's errors as ours. `lastFailure` is why the last download failed, which tuf-js keeps only as text. */
@@ -28,9 +29,15 @@ function codeOf(cause: unknown, message: string) {
   return 'agent/metadata';
 }
 
-/** For snapshot and targets tuf-js wraps it in a RuntimeError that keeps only its text. */
+/**
+ * What cannot be written, which tuf-js wraps for snapshot and targets in a RuntimeError that keeps only its text, or what the
+ * system says of a file that cannot be read. The network's own errors never come so far.
+ */
 function isOfDisk(cause: unknown, message: string): boolean {
-  return cause instanceof PersistError || message.includes('Failed to persist metadata');
+  const isOfSystem = /^E[A-Z0-9]+$/.test(errnoOf(cause) ?? '');
+  return (
+    isOfSystem || cause instanceof PersistError || message.includes('Failed to persist metadata')
+  );
 }
 
 function messageOf(cause: unknown): string {

@@ -56,12 +56,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
   const fetcher = new MetadataFetcher(options);
   const { metadataUrl } = options;
-  const { updater, trusted } = await verified(fetcher, async () =>
+  const { updater, trusted, requireReadable } = await verified(fetcher, async () =>
     openUpdater({ folder: scratch, metadataUrl, fetcher, now }),
   );
 
   let saved = JSON.stringify(memory.metadata);
   const save = async () => {
+    // What was verified without what is remembered must not take its place.
+    await verified(fetcher, async () => requireReadable());
     const verifiedNow = await readScratch(scratch, chain.roots, fetcher, trusted);
     const metadata = { ...verifiedNow, anchor };
     if (JSON.stringify(metadata) === saved) return;

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { bootedHost, SICK_ON_NEW } from '../support/booted-host.ts';
@@ -29,6 +29,19 @@ describe('a host on its way back', () => {
     expect(await host.once()).toMatchObject({ result: 'failed', to: '1.1.0' });
     expect(host.outcomes()).toEqual(['failed health']);
     expect(await host.world.activeVersion()).toBe('1.0.0');
+  });
+
+  it('says beside it that its disk does not let it poll', async () => {
+    await using host = await sickHost();
+    const { stateFolder } = (await host.world.agent()).config;
+    // Unreadable, and neither missing nor damaged.
+    await rm(join(stateFolder, 'reports.json'), { force: true });
+    await mkdir(join(stateFolder, 'reports.json'));
+    expect(await host.once()).toMatchObject(GIVEN_UP);
+    expect(host.world.events).toContainEqual({
+      event: 'poll-failed',
+      details: { reason: expect.stringContaining('agent/disk') },
+    });
   });
 
   it('tries again for as long as the system does not take the order, and gives each time back what was taken for the boot', async () => {

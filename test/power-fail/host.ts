@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentContext } from '../../agent/context.ts';
@@ -25,11 +26,18 @@ export type HostKind =
 const PARTITION_BYTES = 258 * 512;
 const GAP_SECTORS = 6;
 
+/** Stands for every program of `command` slots that changes files, and counts and disturbs them. */
+export const SLOTS_TOOL = join(import.meta.dirname, 'slots-tool.sh');
+
 const DISK = 'disk.img';
 const PROGRAM_SETTINGS = 'systemd-boot.conf';
 const COMMAND_LINE = 'cmdline';
 /** While this file is there the host is not well. */
 const SICK = 'sick';
+/** While this file is there the program that boots the system kills the agent and does nothing else. */
+const DEADLY = 'deadly';
+/** What that program leaves otherwise, until the boot. */
+const ORDERED = 'ordered';
 
 /** A host whose files all lie in one folder, and the world around it. */
 export class PowerFailHost implements AsyncDisposable {
@@ -48,12 +56,11 @@ export class PowerFailHost implements AsyncDisposable {
     const host = new PowerFailHost(kind, await hostWorld());
     const { world } = host;
     const settings = await readFile(world.configFile, 'utf8');
-    await writeFile(
-      world.configFile,
-      `${settings
-        .slice(0, settings.indexOf('[slots]'))
-        .replace("state = 'state'", "state = 'host/state'")}${host.#slotSettings()}`,
-    );
+    const own = `${settings
+      .slice(0, settings.indexOf('[slots]'))
+      .replace("state = 'state'", "state = 'host/state'")}${host.#slotSettings()}`;
+    await writeFile(world.configFile, own);
+    await writeFile(host.toolsConfigFile, own.replace("program = ['", `$&${SLOTS_TOOL}', '`));
     await mkdir(host.folder);
     await host.#makeDisk();
     await host.publish('2.0.0');
@@ -65,6 +72,11 @@ export class PowerFailHost implements AsyncDisposable {
 
   get folder(): string {
     return join(this.world.folder, 'host');
+  }
+
+  /** As `world.configFile`, but slots-tool.sh stands for the slots' program. */
+  get toolsConfigFile(): string {
+    return join(this.world.folder, 'agent-tools.toml');
   }
 
   get name(): string {
@@ -89,12 +101,26 @@ export class PowerFailHost implements AsyncDisposable {
   }
 
   async setSick(isSick: boolean): Promise<void> {
-    const file = join(this.world.folder, SICK);
-    await (isSick ? writeFile(file, '') : rm(file, { force: true }));
+    await this.#setFile(SICK, isSick);
   }
 
-  /** The power comes back: what the slots say runs from now on. Null if nothing boots. */
+  /** Whether the agent dies when it asks the system to boot, before that has heard of it. */
+  async setDeadly(isDeadly: boolean): Promise<void> {
+    await this.#setFile(DEADLY, isDeadly);
+  }
+
+  /** Whether the system was asked to boot since it booted. */
+  isToldToBoot(): boolean {
+    return existsSync(join(this.world.folder, ORDERED));
+  }
+
+  async forgetOrder(): Promise<void> {
+    await this.#setFile(ORDERED, false);
+  }
+
+  /** What the slots say runs from now on. Throws if nothing boots. */
   async boot(): Promise<void> {
+    await this.forgetOrder();
     if (this.kind.slots === 'directory') return;
     if (this.kind.slots === 'command') {
       if ((await bootFromDisk(this.folder)) === null) throw new Error('nothing boots');
@@ -129,11 +155,15 @@ export class PowerFailHost implements AsyncDisposable {
   }
 
   #slotSettings(): string {
-    const well = `test ! -e '${join(this.world.folder, SICK)}'`;
+    const [sick, deadly, ordered] = [SICK, DEADLY, ORDERED].map(
+      (name) => `'${join(this.world.folder, name)}'`,
+    );
+    const well = `test ! -e ${sick}`;
+    const order = `if test -e ${deadly}; then kill -KILL $PPID; else : >${ordered}; fi`;
     return [
       ...['[slots]', `kind = '${this.kind.slots}'`, ...this.#slotKeys()],
       ...['[health]', `command = ['/bin/sh', '-c', "${well}"]`],
-      ...['[reboot]', "command = ['/bin/true']", ''],
+      ...['[reboot]', "policy = 'automatic'", `command = ['/bin/sh', '-c', "${order}"]`, ''],
     ].join('\n');
   }
 
@@ -146,6 +176,11 @@ export class PowerFailHost implements AsyncDisposable {
       case 'command':
         return [`program = ['${this.kind.script}', '${this.#programSettings}']`];
     }
+  }
+
+  async #setFile(name: string, isThere: boolean): Promise<void> {
+    const file = join(this.world.folder, name);
+    await (isThere ? writeFile(file, '') : rm(file, { force: true }));
   }
 
   get #programSettings(): string {

@@ -1,4 +1,4 @@
-// npm run matrix [-- --samples N --kill-every N --fail-every N --seed N --write]    the last line is JSON
+// npm run matrix [-- --samples N --kill-every N --fail-every N --read-every N --program-every N --seed N --write]    the last line is JSON
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,8 @@ const { values } = parseArgs({
     samples: { type: 'string', default: '100000' },
     'kill-every': { type: 'string', default: '1' },
     'fail-every': { type: 'string', default: '1' },
+    'read-every': { type: 'string' },
+    'program-every': { type: 'string' },
     seed: { type: 'string', default: '1' },
     write: { type: 'boolean', default: false },
   },
@@ -22,16 +24,23 @@ const { values } = parseArgs({
 
 const { rows, recovered, complaints } = await runMatrix({
   hosts: [
-    { slots: 'directory', units: [512, 4096], isDisturbed: true },
-    { slots: 'gpt', sectorBytes: 512, units: [512, 4096], isDisturbed: true },
-    { slots: 'gpt', sectorBytes: 4096, units: [512, 4096], isDisturbed: false },
-    { slots: 'command', script: SYSTEMD_BOOT_EXAMPLE, units: [512, 4096], isDisturbed: false },
+    { slots: 'directory', units: [512, 4096], disturbs: ['agent'] },
+    { slots: 'gpt', sectorBytes: 512, units: [512, 4096], disturbs: ['agent'] },
+    { slots: 'gpt', sectorBytes: 4096, units: [512, 4096], disturbs: ['agent'] },
+    {
+      slots: 'command',
+      script: SYSTEMD_BOOT_EXAMPLE,
+      units: [512, 4096],
+      disturbs: ['agent', 'program'],
+    },
   ],
   everyUpTo: 2 ** 14,
   samples: Number(values.samples),
   recoveries: 3,
   killEvery: Number(values['kill-every']),
   failEvery: Number(values['fail-every']),
+  programEvery: Number(values['program-every'] ?? values['kill-every']),
+  readEvery: Number(values['read-every'] ?? values['fail-every']),
   seed: Number(values.seed),
   say: (line) => process.stderr.write(`${line}\n`),
 });

@@ -1,9 +1,10 @@
-import { disturb, FAULTS, KILL, shorten } from './disturbances.ts';
+import { disturb, FAULTS, KILL, killAtBoot, shorten } from './disturbances.ts';
 import { PowerFailHost } from './host.ts';
 import type { HostKind } from './host.ts';
 import { losePower } from './power-loss.ts';
 import type { Count, LossOptions } from './power-loss.ts';
 import { recordAgent } from './run-agent.ts';
+import { disturbPrograms, PROGRAM_DISTURBANCES } from './program-disturbances.ts';
 import { storyOf } from './story.ts';
 import { readTree, writeTree } from './tree-on-disk.ts';
 import { VolatileTree } from './volatile-tree.ts';
@@ -12,12 +13,15 @@ import type { Tree } from './volatile-tree.ts';
 export type MatrixOptions = Omit<LossOptions, 'unitBytes'> & {
   readonly hosts: readonly (HostKind & {
     readonly units: readonly number[];
-    /** Whether its agent is killed and its disk fails too. */
-    readonly isDisturbed: boolean;
+    /** Whose calls are killed and fail. */
+    readonly disturbs: readonly ('agent' | 'program')[];
   })[];
-  /** One call of so many is killed, and one of so many fails in each way. */
+  /** One call of so many that change a file is killed, one of so many fails in each way, and one of so many that read. */
   readonly killEvery: number;
   readonly failEvery: number;
+  readonly readEvery: number;
+  /** The same, each for itself, of the calls by which programs change files. */
+  readonly programEvery: number;
   readonly say?: (line: string) => void;
 };
 
@@ -34,7 +38,11 @@ export type Matrix = {
   readonly complaints: readonly string[];
 };
 
-const ANY = 'any call';
+const STEPS = {
+  change: 'any change',
+  read: 'any read',
+  program: 'any change of the program',
+} as const;
 
 /** Every host lives its story, beside the others; at each turn everything that can go wrong goes wrong. */
 export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
@@ -55,7 +63,9 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
         if (first !== null) complaints.push(`${host.name}: ${first}`);
       };
       writeTree(host.folder, turn.begin);
+      await host.forgetOrder();
       const recording = await recordAgent(host);
+      const ordersBoot = host.isToldToBoot();
       const areas = await host.areas();
       const end = new VolatileTree(turn.begin, { unitBytes: 4096, areas });
       for (const operation of recording.operations) end.apply(operation);
@@ -70,24 +80,42 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
         note(losses.first);
         say(`power lost in units of ${unitBytes} bytes`);
       }
-      if (!kind.isDisturbed) continue;
+      for (const [index, disturbance] of PROGRAM_DISTURBANCES.entries()) {
+        if (!kind.disturbs.includes('program')) break;
+        const every = options.programEvery;
+        const offset = Math.floor((index * every) / PROGRAM_DISTURBANCES.length);
+        const choice = { disturbance, every, offset };
+        const left = await disturbPrograms(host, turn, recording, choice);
+        add(host.name, [disturbance.name, STEPS.program], left);
+        if (disturbance.codes === null) left.phases.forEach((phase) => phases.add(phase));
+        note(left.first);
+        say(`${disturbance.name} at ${STEPS.program}`);
+      }
+      if (!kind.disturbs.includes('agent')) continue;
       const killed = await disturb(host, turn, recording, {
         disturbance: KILL,
         every: options.killEvery,
         isInEveryPhase: true,
       });
-      add(host.name, [KILL.name, ANY], killed);
+      add(host.name, [KILL.name, STEPS[KILL.at]], killed);
       killed.phases.forEach((phase) => phases.add(phase));
       note(killed.first);
+      if (ordersBoot) {
+        const left = await killAtBoot(host, turn);
+        add(host.name, [KILL.name, 'order to boot'], left);
+        left.phases.forEach((phase) => phases.add(phase));
+        note(left.first);
+      }
       say('killed');
       for (const [index, disturbance] of FAULTS.entries()) {
         // Where not every call can fail in every way, each way has calls of its own.
-        const offset = Math.floor((index * options.failEvery) / FAULTS.length);
-        const choice = { disturbance, every: options.failEvery, offset };
+        const every = disturbance.at === 'read' ? options.readEvery : options.failEvery;
+        const offset = Math.floor((index * every) / FAULTS.length);
+        const choice = { disturbance, every, offset };
         const failed = await disturb(host, turn, recording, choice);
-        add(host.name, [disturbance.name, ANY], failed);
+        add(host.name, [disturbance.name, STEPS[disturbance.at]], failed);
         note(failed.first);
-        say(disturbance.name);
+        say(`${disturbance.name} at ${STEPS[disturbance.at]}`);
       }
       const shortened = await shorten(host, turn, recording);
       add(host.name, ['short writes', 'all writes'], shortened);

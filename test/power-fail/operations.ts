@@ -1,3 +1,7 @@
+import { Processes } from './processes.ts';
+import { linesOf } from './strace-log.ts';
+import type { Line } from './strace-log.ts';
+
 /** What a process did to the files of a host, in the order in which the kernel finished it; paths begin at the host's folder. */
 export type Operation =
   /** A call to the slots began or was over. */
@@ -12,7 +16,7 @@ export type Operation =
   | { readonly kind: 'rename'; readonly from: string; readonly path: string }
   | { readonly kind: 'remove'; readonly path: string };
 
-/** A system call on a file of the host that changes it or makes it durable, whether it worked or not. */
+/** A system call on a file of the host, whether it worked or not. */
 export type Call = {
   readonly name: string;
   readonly path: string;
@@ -21,36 +25,73 @@ export type Call = {
   readonly thread: string;
 };
 
-export type Recording = {
-  readonly operations: readonly Operation[];
-  readonly calls: readonly Call[];
+/** The same of a program that the agent runs, or that this one runs. */
+export type ProgramCall = Call & {
+  /** The how-manyeth program it is, from 0. */
+  readonly process: number;
+  /** The how-manyeth call of this name that the program makes, on whatever file, from 1. */
+  readonly nth: number;
+  /** How many programs were started until then. */
+  readonly started: number;
 };
 
-/** The calls that change files or make them durable. Opening is recorded too, but neither killed nor failed. */
+export type Recording = {
+  readonly operations: readonly Operation[];
+  /** Those of the agent that change files or make them durable. */
+  readonly calls: readonly Call[];
+  /** Those of the agent that open, read, list and look at files. */
+  readonly reads: readonly Call[];
+  /** Where programs are, in the order in which they were started. */
+  readonly programs: readonly string[];
+  /** Those of programs that make files, change them or make them durable. */
+  readonly programCalls: readonly ProgramCall[];
+};
+
+/** The calls that change files or make them durable. */
 export const CHANGING_CALLS = [
   ...['write', 'pwrite64', 'writev', 'pwritev', 'truncate', 'ftruncate', 'fallocate'],
   ...['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'rmdir', 'mkdir', 'mkdirat'],
   ...['symlink', 'symlinkat', 'link', 'linkat', 'fsync', 'fdatasync', 'copy_file_range'],
 ];
+/** The calls that may find a file unreadable. To open one is among them, whatever it is opened for. */
+export const READING_CALLS = [
+  ...['openat', 'read', 'pread64', 'getdents64', 'readlink', 'readlinkat', 'access', 'faccessat2'],
+  ...['stat', 'lstat', 'fstat', 'newfstatat', 'statx', 'statfs', 'fstatfs'],
+];
 /** How strace must be told to look for `readRecording`. */
-export const RECORDED_CALLS = [...CHANGING_CALLS, 'openat', 'close'];
+export const RECORDED_CALLS = [
+  ...[...CHANGING_CALLS, ...READING_CALLS, 'close'],
+  ...['clone', 'clone3', 'fork', 'vfork', 'execve'],
+];
 
 type Handle = { readonly path: string; position: number; readonly offsets: number[] };
+type Count = ReturnType<Processes['count']>;
 type Places = { readonly folder: string; readonly stepsFile: string };
 
 /** Reads what `strace -f -y -xx` wrote of the agent and the programs that it runs, one at a time. Throws for a call that it has no meaning for. */
 export function readRecording(log: string, { folder, stepsFile }: Places): Recording {
   const operations: Operation[] = [];
-  const calls: Call[] = [];
+  const calls: (Call & Count)[] = [];
+  const reads: (Call & Count)[] = [];
+  const processes = new Processes();
   const handles = new Map<string, Handle>();
   /** The last that was opened of each file: a program has its output moved to another number. */
   const lastOf = new Map<string, Handle>();
   const inside = (path: string) =>
     path === folder ? '.' : path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : null;
-  for (const { thread, name, fd, strings, flags, result } of linesOf(log)) {
+  for (const line of linesOf(log)) {
+    const { thread, name, fd, strings, flags, result } = line;
+    const count = processes.count(line);
     if (name === 'write' && fd?.path === stepsFile) {
       operations.push({ kind: 'step', line: (strings[0] ?? Buffer.alloc(0)).toString().trim() });
       continue;
+    }
+    if (READING_CALLS.includes(name)) {
+      const path = inside(fd?.path ?? String(strings[0] ?? ''));
+      if (path !== null) reads.push({ name, path, from: null, thread, ...count });
+      if (path !== null && count.process !== null && flags.includes('O_CREAT')) {
+        calls.push({ name, path, from: null, thread, ...count });
+      }
     }
     if (name === 'openat') {
       const path = inside(String(strings[0] ?? ''));
@@ -67,16 +108,29 @@ export function readRecording(log: string, { folder, stepsFile }: Places): Recor
         handles.delete(fd.number);
       continue;
     }
+    if (!CHANGING_CALLS.includes(name)) continue;
     const path = inside(fd === null ? String(strings.at(-1) ?? '') : fd.path);
     if (path === null) continue;
     const from = name.startsWith('rename') ? inside(String(strings[0])) : null;
-    calls.push({ name, path, from, thread });
+    calls.push({ name, path, from, thread, ...count });
     if (result < 0) continue;
     const numbered = fd === null ? undefined : handles.get(fd.number);
     const handle = numbered?.path === path ? numbered : lastOf.get(path);
     operations.push(meaningOf({ name, path, strings, result, flags }, handle, inside));
   }
-  return { operations, calls };
+  const { programs } = processes;
+  const isOfAgent = ({ thread, process }: Call & Count) =>
+    process === null && processes.isOfAgent(thread);
+  const programCalls = calls
+    .filter((call) => !isOfAgent(call))
+    .map(({ process, ...call }) => {
+      if (process === null) throw new Error(`${call.path} was changed before a program was run`);
+      return { ...call, process };
+    });
+  return {
+    ...{ operations, programs, programCalls },
+    ...{ calls: calls.filter(isOfAgent), reads: reads.filter(isOfAgent) },
+  };
 }
 
 function opened(path: string, flags: string): Operation[] {
@@ -90,14 +144,7 @@ function opened(path: string, flags: string): Operation[] {
   ];
 }
 
-type Done = {
-  readonly name: string;
-  readonly path: string;
-  readonly strings: readonly Buffer[];
-  readonly result: number;
-  /** Everything between the parentheses. */
-  readonly flags: string;
-};
+type Done = Pick<Line, 'name' | 'strings' | 'result' | 'flags'> & { readonly path: string };
 
 function meaningOf(
   { name, path, strings, result, flags }: Done,
@@ -142,38 +189,4 @@ function meaningOf(
     default:
       throw new Error(`no meaning is known for ${name} of ${path}`);
   }
-}
-
-type Line = Pick<Done, 'name' | 'strings' | 'result' | 'flags'> & {
-  readonly thread: string;
-  /** The file descriptor that is the first argument, and its path. */
-  readonly fd: { readonly number: string; readonly path: string } | null;
-};
-
-function* linesOf(log: string): Generator<Line> {
-  const unfinished = new Map<string, string>();
-  for (const line of log.split('\n')) {
-    const [, thread = '', text = ''] = /^(\d+) +(.*)$/.exec(line) ?? [];
-    const begun = / <unfinished \.\.\.>$/.exec(text);
-    if (begun !== null) {
-      unfinished.set(thread, text.slice(0, begun.index));
-      continue;
-    }
-    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
-    const whole = resumed === null ? text : `${unfinished.get(thread) ?? ''}${resumed[1]}`;
-    const call = /^(\w+)\((.*)\) += (-?\d+)/.exec(whole);
-    if (call === null) continue;
-    const [, name = '', flags = '', result = ''] = call;
-    const [, number, path = ''] = /^(\d+)<([^>]*)>/.exec(flags) ?? [];
-    const strings = [...flags.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)];
-    yield {
-      ...{ thread, name, flags, result: Number(result) },
-      fd: number === undefined ? null : { number, path: unescaped(path).toString() },
-      strings: strings.map(([, escaped = '']) => unescaped(escaped)),
-    };
-  }
-}
-
-function unescaped(text: string): Buffer {
-  return Buffer.from(text.replaceAll('\\x', ''), 'hex');
 }

@@ -31,12 +31,12 @@ describe('a host whose power, agent or disk fails', () => {
   it('boots the old or the new release, and goes on to the end', async () => {
     const { rows, recovered, phases, complaints } = await runMatrix({
       hosts: [
-        { slots: 'directory', units: [512], isDisturbed: true },
-        { slots: 'gpt', sectorBytes: 512, units: [4096], isDisturbed: true },
-        { ...KINDS.command, units: [512], isDisturbed: false },
+        { slots: 'directory', units: [512], disturbs: ['agent'] },
+        { slots: 'gpt', sectorBytes: 512, units: [4096], disturbs: ['agent'] },
+        { ...KINDS.command, units: [512], disturbs: ['program'] },
       ],
       ...{ everyUpTo: 256, samples: 30, recoveries: 1, seed: 1 },
-      ...{ killEvery: 50, failEvery: 120 },
+      ...{ killEvery: 50, failEvery: 120, readEvery: 400, programEvery: 60 },
     });
     expect(complaints).toEqual([]);
     const seen = rows.map(({ host, what, step, neither }) => [host, what, step, neither]);
@@ -46,14 +46,17 @@ describe('a host whose power, agent or disk fails', () => {
       expect(steps).toContain(step);
     }
     for (const step of ['activate', 'markGood', 'deactivate']) expect(steps).toContain(step);
-    const both = rows.filter(({ step, what }) => step === 'activate' || what === 'SIGKILL');
+    const disturbed = ['any change', 'any read', 'any change of the program', 'order to boot'];
+    for (const step of disturbed) expect(steps).toContain(step);
+    expect(rows.filter(({ states }) => states === 0)).toEqual([]);
+    const killed = rows.filter(({ what, step }) => what === 'SIGKILL' && step === 'any change');
+    const both = [...rows.filter(({ step }) => step === 'activate'), ...killed];
     expect(both.map(({ old, new: after }) => Math.min(old, after) > 1)).toEqual(
       both.map(() => true),
     );
     expect(recovered).toBeGreaterThan(15);
-    for (const phase of ['idle', 'available', 'staged', 'ready', 'confirming', 'fallen-back']) {
-      expect(phases).toContain(phase);
-    }
+    const midway = ['available', 'staged', 'ready', 'rebooting', 'confirming', 'fallen-back'];
+    for (const phase of ['idle', ...midway]) expect(phases).toContain(phase);
   }, 600_000);
 });
 

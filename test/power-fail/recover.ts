@@ -19,7 +19,10 @@ export type Rest = {
   readonly checkIns: readonly CheckIn[];
 };
 
-/** Lets a host go on, undisturbed and after a boot if it is off, until nothing changes any more. Throws if that never comes. */
+/**
+ * Lets a host go on, undisturbed and after a boot if it is off, until nothing changes any more; it boots when its agent asks for
+ * that. Throws if that never comes.
+ */
 export async function recover(
   host: PowerFailHost,
   { isOff }: { readonly isOff: boolean },
@@ -48,7 +51,7 @@ export async function recover(
           checkIns: world.checkIns.slice(told),
         };
       }
-      if (nextToBoot === 'inactive') await host.boot();
+      if (nextToBoot === 'inactive' && host.isToldToBoot()) await host.boot();
     }
     throw new Error(`${host.name} does not come to rest`);
   } finally {

@@ -4,7 +4,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import type { PowerFailHost } from './host.ts';
-import { CHANGING_CALLS, readRecording, RECORDED_CALLS } from './operations.ts';
+import { CHANGING_CALLS, READING_CALLS, readRecording, RECORDED_CALLS } from './operations.ts';
 import type { Call, Recording } from './operations.ts';
 
 const PROGRAM = join(import.meta.dirname, 'agent-program.ts');
@@ -17,24 +17,47 @@ export type Ended = {
 };
 
 /** Runs `agent once` of the host under strace with these arguments, all its file calls in one thread. */
-async function underStrace(
+function underStrace(
   host: PowerFailHost,
   parameters: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Ended> {
-  const argv = [process.execPath, PROGRAM, '--config', host.world.configFile, '--json'];
-  const child = spawn('strace', ['-f', ...parameters, ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      NOW: host.world.now.toISOString(),
-      ...COMPILE_CACHE,
-      // One counter of strace, which has one for each thread, then counts them all.
-      UV_THREADPOOL_SIZE: '1',
-      UV_USE_IO_URING: '0',
-      ...env,
-    },
-  });
+  const argv = ['-f', ...parameters, process.execPath, ...agentOf(host.world.configFile)];
+  return ended('strace', argv, { ...envOf(host), ...env });
+}
+
+/** Runs `agent once` of the host by itself, with another configuration and environment. */
+export function runAgent(
+  host: PowerFailHost,
+  configFile: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> {
+  return ended(process.execPath, agentOf(configFile), { ...envOf(host), ...env });
+}
+
+function agentOf(configFile: string): readonly string[] {
+  return [PROGRAM, '--config', configFile, '--json'];
+}
+
+function envOf(host: PowerFailHost): Readonly<Record<string, string | undefined>> {
+  return {
+    PATH: process.env['PATH'],
+    NOW: host.world.now.toISOString(),
+    ...COMPILE_CACHE,
+    // One counter of strace, which has one for each thread, then counts them all.
+    UV_THREADPOOL_SIZE: '1',
+    UV_USE_IO_URING: '0',
+    // Large memory always begins at the same place of a page: where a direct read may go is found out in as many calls each time.
+    GLIBC_TUNABLES: 'glibc.malloc.mmap_threshold=131072',
+  };
+}
+
+async function ended(
+  program: string,
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Ended> {
+  const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], env });
   const said = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (text: string) => {
@@ -50,7 +73,7 @@ export async function recordAgent(
   host: PowerFailHost,
 ): Promise<Recording & { readonly ended: Ended }> {
   const [log, stepsFile] = [join(host.world.folder, 'strace'), join(host.world.folder, 'steps')];
-  const ended = await underStrace(
+  const end = await underStrace(
     host,
     [
       ...['--seccomp-bpf', '-y', '-xx', '-s', '10000000', '-o', log],
@@ -58,26 +81,38 @@ export async function recordAgent(
     ],
     { STEPS_FILE: stepsFile },
   );
-  if (ended.stdout === '') throw new Error(ended.stderr);
+  if (end.stdout === '') throw new Error(end.stderr);
   const text = await readFile(log, 'latin1');
   await rm(log);
   await rm(stepsFile, { force: true });
-  return { ...readRecording(text, { folder: host.folder, stepsFile }), ended };
+  return { ...readRecording(text, { folder: host.folder, stepsFile }), ended: end };
 }
 
 /** Runs the agent on a system that takes half of each write. Throws if none was short. */
 export async function runWithShortWrites(host: PowerFailHost): Promise<Ended> {
-  const ended = await underStrace(host, ['-o', '/dev/null', '-e', 'trace=none'], {
+  const end = await underStrace(host, ['-o', '/dev/null', '-e', 'trace=none'], {
     SHORT_WRITES: 'true',
   });
-  if (!/^[1-9]\d* short writes$/m.test(ended.stderr)) throw new Error(ended.stderr);
-  return ended;
+  if (!/^[1-9]\d* short writes$/m.test(end.stderr)) throw new Error(end.stderr);
+  return end;
+}
+
+/** Runs an agent that is killed when it asks the system to boot, and leaves that without an order. Throws if it does not ask. */
+export async function runToDeath(host: PowerFailHost): Promise<Ended> {
+  await host.setDeadly(true);
+  const end = await underStrace(host, ['-o', '/dev/null', '-e', 'trace=none'], {});
+  await host.setDeadly(false);
+  if (end.signal !== 'SIGKILL') throw new Error(end.stderr);
+  return end;
 }
 
 /** What is to happen to a call, in the words of strace's `inject`, and whether it happens to all calls after it too. */
 export type Fault = { readonly what: string; readonly lasts: boolean };
 
-/** Runs the agent and disturbs it at one of the calls that were recorded of it. Throws if it did not get there. */
+/**
+ * Runs the agent and disturbs it at one of the calls that were recorded of it, all of which change files or all read them.
+ * Throws if it did not get there.
+ */
 export async function disturbAgent(
   host: PowerFailHost,
   calls: readonly Call[],
@@ -99,12 +134,12 @@ export async function disturbAgent(
   // Of a renaming it knows the path before alone.
   const watched = (lasts ? calls : [{ path, from }]).map((other) => other.from ?? other.path);
   const log = join(host.world.folder, 'strace');
-  const ended = await underStrace(
+  const end = await underStrace(
     host,
     [
       // Between a seccomp filter and a call no signal can be delivered.
       ...(what.startsWith('signal=') ? [] : ['--seccomp-bpf']),
-      ...['-o', log, '-e', `trace=${CHANGING_CALLS.join(',')}`],
+      ...['-o', log, '-e', `trace=${[...CHANGING_CALLS, ...READING_CALLS].join(',')}`],
       ...[...new Set(watched)].flatMap((of) => [
         '-P',
         of === '.' ? host.folder : join(host.folder, of),
@@ -115,8 +150,8 @@ export async function disturbAgent(
   );
   const text = await readFile(log, 'utf8');
   await rm(log);
-  if (!text.includes('(INJECTED)') && ended.signal === null) {
-    throw new Error(`nothing was disturbed at ${name} of ${path}: ${ended.stderr}`);
+  if (!text.includes('(INJECTED)') && end.signal === null) {
+    throw new Error(`nothing was disturbed at ${name} of ${path}: ${end.stderr}`);
   }
-  return ended;
+  return end;
 }
