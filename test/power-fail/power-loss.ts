@@ -1,3 +1,4 @@
+import { setImmediate as letOthersRun } from 'node:timers/promises';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { countOfPicks, everyPick, randomPicks } from '../support/picks.ts';
 import type { Picks, Ways } from '../support/picks.ts';
@@ -33,6 +34,8 @@ export type Losses = {
   /** What the first state did that a host must never be in; null if there is none. */
   readonly first: string | null;
 };
+
+const STATES_AT_ONCE = 256;
 
 /** A moment when the most is unsynced: right before a sync, or between two calls to the slots. */
 type Moment = {
@@ -82,6 +85,8 @@ export async function losePower(
       });
       count.states += 1;
       count[outcome] += 1;
+      // Other hosts live in this process, and it answers their agents.
+      if (count.states % STATES_AT_ONCE === 0) await letOthersRun();
       if (outcome === 'neither') first ??= `${turn.name}, ${step}: ${JSON.stringify(verdict)}`;
       if (untilBricked && first !== null) return { steps, recovered, first };
     }
