@@ -10,6 +10,8 @@ export type Waiting = {
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 60_000;
+/** Node takes a longer time for no time at all. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const WAITING: Waiting = { pause, random: Math.random };
 
@@ -26,9 +28,10 @@ export function retryAfterMs(header: string | readonly string[] | undefined, now
   return Number.isNaN(at) ? 0 : Math.max(0, at - now.getTime());
 }
 
+/** No longer than a timer can: some 24 days. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
-    await sleep(ms, undefined, { signal });
+    await sleep(Math.min(ms, LONGEST_TIMER_MS), undefined, { signal });
   } catch (cause) {
     throw new AgentError('agent/stopped', 'stopped while waiting for another try', { cause });
   }

@@ -24,18 +24,17 @@ const PATIENCE_MS = 250;
 export class ApiServer {
   readonly #server: Server;
   readonly #begun = new Set<Promise<void>>();
-  /** Connected, and nothing was asked yet. */
-  readonly #mute = new Set<Socket>();
+  /** Connected, and nothing was asked yet; each with what ends its time for that. */
+  readonly #mute = new Map<Socket, NodeJS.Timeout>();
 
   constructor(context: AgentContext) {
     const routes = routesOf(context, (work) => {
       this.#track(work);
     });
     this.#server = createServer((request, response) => {
-      const { socket } = request;
-      this.#mute.delete(socket);
       // What it asks for may take its time.
-      socket.setTimeout(0);
+      clearTimeout(this.#mute.get(request.socket));
+      this.#mute.delete(request.socket);
       response.shouldKeepAlive = false;
       // Whoever hangs up does not thereby call off what it asked for.
       this.#track(
@@ -53,18 +52,19 @@ export class ApiServer {
     const closed = new Promise((resolve) => {
       connection.on('close', resolve);
     });
-    this.#mute.add(connection);
-    connection.setTimeout(MUTE_MS, () => connection.destroy());
+    const timer = setTimeout(() => connection.destroy(), MUTE_MS);
+    this.#mute.set(connection, timer);
     this.#server.emit('connection', connection);
     connection.resume();
     await closed;
+    clearTimeout(timer);
     this.#mute.delete(connection);
     await Promise.all(this.#begun);
   }
 
   /** Turns away who has asked nothing yet. */
   stop(): void {
-    this.#mute.forEach((connection) => connection.destroy());
+    for (const connection of this.#mute.keys()) connection.destroy();
   }
 
   #track(work: Promise<void>): void {
@@ -129,7 +129,12 @@ async function respond(
 ): Promise<void> {
   // No route takes a body.
   request.resume();
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+  const url = URL.parse(request.url ?? '/', 'http://localhost');
+  if (url === null) {
+    send(response, { status: 400, body: refusalBody('usage/route', 'that is no path') });
+    return;
+  }
+  const { pathname, searchParams } = url;
   const route = routes.get(`${request.method} ${pathname}`);
   if (route === undefined) {
     const methods = ['GET', 'POST'].filter((method) => routes.has(`${method} ${pathname}`));

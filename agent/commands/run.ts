@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Io } from '../../adapters/terminal/io.ts';
 import { WORKER } from '../daemon/messages.ts';
 import { supervise } from '../daemon/supervise.ts';
-import { WorkerProcess } from '../daemon/worker-process.ts';
+import type { Child } from '../daemon/worker-process.ts';
 import { configOption } from './config-option.ts';
 import type { AgentOptions } from './config-option.ts';
 
@@ -24,14 +24,12 @@ export function agentRunCommand(io: Io): Command {
 }
 
 /** This program again, as the worker. */
-function startWorker({ program, cwd }: Io, { config }: AgentOptions): WorkerProcess {
+function startWorker({ program, cwd }: Io, { config }: AgentOptions): Child {
   const [file, ...rest] = program ?? [];
   if (file === undefined) throw new Error('nobody said how this program is started');
   const options = config === undefined ? [] : ['--config', config];
-  return new WorkerProcess(
-    spawn(file, [...rest, 'agent', WORKER, ...options], {
-      cwd,
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    }),
-  );
+  return spawn(file, [...rest, 'agent', WORKER, ...options], {
+    cwd,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
 }

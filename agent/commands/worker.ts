@@ -3,6 +3,7 @@ import type { Io } from '../../adapters/terminal/io.ts';
 import { ExpectedError } from '../../core/errors.ts';
 import type { AgentContext } from '../context.ts';
 import { WORKER } from '../daemon/messages.ts';
+import type { FromWorker } from '../daemon/messages.ts';
 import { workFor } from '../daemon/worker.ts';
 import type { Parent } from '../daemon/worker.ts';
 import { AgentError } from '../errors.ts';
@@ -15,7 +16,7 @@ export function agentWorkerCommand(io: Io): Command {
   return new Command(WORKER)
     .description('what `agent run` starts to do its work')
     .addOption(configOption())
-    .action((options: AgentOptions) => work(io, options));
+    .action((options: AgentOptions) => work(io, options).finally(leave));
 }
 
 async function work(io: Io, options: AgentOptions): Promise<void> {
@@ -27,10 +28,7 @@ async function work(io: Io, options: AgentOptions): Promise<void> {
     gone.abort();
   });
   const parent: Parent = {
-    send: (message) => {
-      // Who has gone waits for no word.
-      if (process.connected) process.send?.(message);
-    },
+    send,
     onMessage: (listener) => process.on('message', listener),
   };
   const signal = AbortSignal.any([io.signal, gone.signal]);
@@ -40,10 +38,25 @@ async function work(io: Io, options: AgentOptions): Promise<void> {
   } catch (error) {
     if (!(error instanceof ExpectedError)) throw error;
     const { code, message, hints } = error;
-    parent.send({ kind: 'refused', code, message, hints: [...hints] });
-    process.disconnect();
+    await send({ kind: 'refused', code, message, hints: [...hints] });
     return;
   }
   await workFor(parent, context, { signal });
-  if (process.connected) process.disconnect();
+}
+
+/** Settles when it is on its way. Who has gone waits for no word. */
+function send(message: FromWorker): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.connected || process.send === undefined) resolve();
+    else {
+      process.send(message, undefined, {}, () => {
+        resolve();
+      });
+    }
+  });
+}
+
+/** Connections that came too late, or whatever else is open, must not keep the process: nobody gives it work any more. */
+function leave(): void {
+  setImmediate(() => process.exit());
 }

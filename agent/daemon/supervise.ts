@@ -7,10 +7,11 @@ import { asOnlyDaemon } from '../lock.ts';
 import { listenOn } from './listen.ts';
 import type { CycleEnd } from './messages.ts';
 import { runForever } from './run-forever.ts';
-import type { WorkerProcess } from './worker-process.ts';
+import { WorkerProcess } from './worker-process.ts';
+import type { Child } from './worker-process.ts';
 
 type Options = Pick<AgentContext, 'onEvent'> & {
-  readonly start: () => WorkerProcess;
+  readonly start: () => Child;
   readonly signal: AbortSignal;
   readonly waiting?: Waiting;
 };
@@ -36,7 +37,7 @@ export async function supervise({
   let current: WorkerProcess | null = null;
   const worker = () => {
     if (current?.isThere === true) return current;
-    const started = start();
+    const started = new WorkerProcess(start);
     workers.add(started);
     void started.ended.then(() => workers.delete(started));
     current = started;
@@ -52,8 +53,16 @@ export async function supervise({
     const { stateFolder, api } = await worker().ready;
     await asOnlyDaemon(stateFolder, async () => {
       const take = (connection: Socket) => {
-        if (signal.aborted) connection.destroy();
-        else worker().take(connection);
+        if (signal.aborted) {
+          connection.destroy();
+          return;
+        }
+        const server = worker();
+        server.ready.catch((error: unknown) => {
+          const message = error instanceof Error ? error.message : String(error);
+          if (!signal.aborted) onEvent('api-failed', { message });
+        });
+        server.take(connection);
       };
       await using _ = api === null ? null : await listenOn(api, take);
       await runForever(() => cycleOf(worker(), { signal, onEvent }), signal, waiting);

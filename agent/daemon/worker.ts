@@ -10,7 +10,7 @@ const LINGER_MS = 10_000;
 
 /** The process that a worker works for, as it sees it. */
 export type Parent = {
-  readonly send: (message: FromWorker) => void;
+  readonly send: (message: FromWorker) => unknown;
   readonly onMessage: (listener: (message: unknown, handle: unknown) => void) => void;
 };
 
@@ -28,6 +28,8 @@ export async function workFor(
   const worker = new Worker(parent, context, lingerMs);
   parent.onMessage((message, handle) => {
     if (!signal.aborted) worker.take(message, handle).catch(broken.reject);
+    // Nobody else can close it any more.
+    else if (handle instanceof Socket) handle.destroy();
   });
   parent.send({ kind: 'ready', stateFolder, api });
   await Promise.race([aborted(signal), broken.promise]);

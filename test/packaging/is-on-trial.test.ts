@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { Journal } from '../../agent/journal.ts';
 import { IDLE } from '../../agent/machine-state.ts';
-import type { AgentState } from '../../agent/machine-state.ts';
+import type { AgentState, StateOf } from '../../agent/machine-state.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { run } from './made-package.ts';
 
@@ -22,22 +22,30 @@ const rebootingSince = (bootId: string): AgentState => ({
   ...{ kind: 'rebooting', ...UNDER_WAY, bootId, orderedAtMs: 0 },
 });
 
+const FALLEN_BACK: StateOf<'fallen-back'> = {
+  ...{ kind: 'fallen-back', ...UNDER_WAY, isBack: false, sinceMs: 0, ordered: null },
+  ...{ isStuck: false, calledOff: 'no', outcome: null },
+  mishap: { stage: 'health', code: 'agent/unhealthy', message: 'sick' },
+};
+
 /** A host whose agent ends with this exit code, and whose journal the agent before has left so. */
-async function host(agentExits: number, journal: AgentState | null) {
+async function host(agentExits: number | 'never', journal: AgentState | null) {
   const folder = await temporaryFolder();
   const state = join(folder.path, 'state');
   await mkdir(state);
   if (journal !== null) await new Journal(state).write(journal);
   const agent = join(folder.path, 'agent');
-  const change = async (exits: number) => {
-    await writeFile(agent, `#!/bin/sh\nexit ${exits}\n`, { mode: 0o755 });
+  const change = async (exits: number | 'never') => {
+    const end = exits === 'never' ? 'exec sleep 60' : `exit ${exits}`;
+    await writeFile(agent, `#!/bin/sh\n${end}\n`, { mode: 0o755 });
   };
   await change(agentExits);
   return {
     change,
+    prepareBoot: (after: AgentState) => new Journal(state).write(after),
     ask: async () => {
       const env = { PATH: process.env['PATH'] };
-      return (await run('/bin/sh', [SCRIPT, agent, state], { env })).code;
+      return (await run('/bin/sh', [SCRIPT, agent, state, '0.5'], { env })).code;
     },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
@@ -56,7 +64,8 @@ describe('is-on-trial', () => {
     { exits: 1, how: 'fails' },
     { exits: 127, how: 'is not there' },
     { exits: 134, how: 'crashes' },
-  ])(
+    { exits: 'never', how: 'hangs' },
+  ] as const)(
     'says yes after a boot for which the agent before was ready, if the agent $how',
     async ({ exits }) => {
       await using rebooting = await host(exits, rebootingSince('before'));
@@ -64,6 +73,11 @@ describe('is-on-trial', () => {
       const state = { ...UNDER_WAY, bootId: 'before', calledOff: 'no' } as const;
       await using ready = await host(exits, { kind: 'ready', ...state });
       expect(await ready.ask()).toBe(YES);
+      // The agent of this release came so far in a boot before.
+      await using confirming = await host(exits, { kind: 'confirming', ...UNDER_WAY });
+      expect(await confirming.ask()).toBe(YES);
+      await using givenUp = await host(exits, FALLEN_BACK);
+      expect(await givenUp.ask()).toBe(YES);
     },
   );
 
@@ -72,6 +86,7 @@ describe('is-on-trial', () => {
     { case: 'where nothing is under way', journal: IDLE },
     { case: 'where a release is only staged', journal: { kind: 'staged', ...UNDER_WAY } },
     { case: 'without a journal', journal: null },
+    { case: 'where the host is back already', journal: { ...FALLEN_BACK, isBack: true } },
   ])('says no $case', async ({ journal }) => {
     await using machine = await host(127, journal);
     expect(await machine.ask()).toBe(NO);
@@ -89,5 +104,13 @@ describe('is-on-trial', () => {
     expect(await machine.ask()).toBe(NO);
     await machine.change(127);
     expect(await answers(1)).toEqual([YES]);
+  });
+
+  it('counts for each attempt anew', async () => {
+    await using machine = await host(127, rebootingSince('one'));
+    for (let time = 0; time < 5; time += 1) expect(await machine.ask()).toBe(YES);
+    expect(await machine.ask()).toBe(NO);
+    await machine.prepareBoot(rebootingSince('two'));
+    expect(await machine.ask()).toBe(YES);
   });
 });

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { WORKER } from '../../agent/daemon/messages.ts';
 import { supervise } from '../../agent/daemon/supervise.ts';
-import { WorkerProcess } from '../../agent/daemon/worker-process.ts';
+import type { Child } from '../../agent/daemon/worker-process.ts';
 import { COMPILE_CACHE } from './compile-cache.ts';
 
 const AGENT = join(import.meta.dirname, '..', '..', 'bin', 'agent.ts');
@@ -100,10 +100,11 @@ export class SlowDaemon extends Said implements AsyncDisposable {
   #gone: Promise<unknown> = Promise.resolve();
   #go = Promise.withResolvers<void>();
 
-  constructor(configFile: string) {
+  /** `nodeOptions` are for its workers. */
+  constructor(configFile: string, nodeOptions: readonly string[] = []) {
     super();
     this.#ended = supervise({
-      start: () => this.#start(configFile),
+      start: () => this.#start(configFile, nodeOptions),
       signal: this.#stop.signal,
       onEvent: (msg, details) => {
         this.hear(JSON.stringify({ ...details, msg }));
@@ -112,9 +113,14 @@ export class SlowDaemon extends Said implements AsyncDisposable {
     });
   }
 
+  /** Until the last worker has gone. */
+  async idle(): Promise<void> {
+    await this.#gone;
+  }
+
   /** Begins one, when the worker of the one before has gone. */
   async nextCycle(): Promise<void> {
-    await this.#gone;
+    await this.idle();
     this.#go.resolve();
   }
 
@@ -122,15 +128,16 @@ export class SlowDaemon extends Said implements AsyncDisposable {
     this.#worker?.kill(signal);
   }
 
-  #start(configFile: string): WorkerProcess {
-    const worker = spawn(process.execPath, [AGENT, 'agent', WORKER, '--config', configFile], {
+  #start(configFile: string, nodeOptions: readonly string[]): Child {
+    const argv = [...nodeOptions, AGENT, 'agent', WORKER, '--config', configFile];
+    const worker = spawn(process.execPath, argv, {
       env,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#worker = worker;
     this.#gone = once(worker, 'exit');
     if (worker.stderr !== null) this.listen(worker.stderr);
-    return new WorkerProcess(worker);
+    return worker;
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

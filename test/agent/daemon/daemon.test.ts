@@ -21,6 +21,14 @@ async function setup() {
   return { world, socket, status: () => callSocket(socket, 'GET', '/v1/status') };
 }
 
+/** A bug that a worker meets in each cycle, when it makes the folder of its lock. */
+const BUGGY = `data:text/javascript,${encodeURIComponent(`
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+fs.mkdir = async () => { throw new TypeError('a bug'); };
+syncBuiltinESMExports();
+`)}`;
+
 /** From now on downloads of the image hang; settles when one does. */
 function hang(world: HostWorld): Promise<void> {
   const asked = Promise.withResolvers<void>();
@@ -120,6 +128,19 @@ describe('agent run', () => {
     await expect(daemon.event('cycle')).resolves.toMatchObject({ result: 'updated' });
   });
 
+  it('goes on when a worker ends by a bug, and says so', async () => {
+    const { world, status } = await setup();
+    await using _ = world;
+    await using daemon = new SlowDaemon(world.configFile, ['--import', BUGGY]);
+    await expect(daemon.event('cycle-failed')).resolves.toMatchObject({
+      ...{ code: 'agent/worker', message: 'the worker ended with exit code 1' },
+    });
+    expect(daemon.lines).toContainEqual(expect.stringContaining('this is a bug in tidegate'));
+    await daemon.nextCycle();
+    await daemon.event('cycle-failed', 1);
+    await expect(status()).resolves.toMatchObject({ status: 200 });
+  });
+
   it('ends with one clear error when its configuration is wrong from the beginning', async () => {
     const { world } = await setup();
     await using _ = world;
@@ -203,6 +224,46 @@ describe('the API of agent run', () => {
     daemon.killWorker('SIGKILL');
     await Promise.all(closed);
     await expect(status()).resolves.toMatchObject({ status: 200 });
+  });
+
+  it('turns callers away while its configuration is wrong, and says why', async () => {
+    const { world, socket, status } = await setup();
+    await using _ = world;
+    const right = await readFile(world.configFile, 'utf8');
+    await using daemon = new SlowDaemon(world.configFile);
+    await daemon.event('cycle');
+    await daemon.idle();
+    await writeFile(world.configFile, `${right}nonsense = 1\n`);
+    const caller = connect(socket).on('error', () => {});
+    await once(caller, 'close');
+    await expect(daemon.event('api-failed')).resolves.toMatchObject({
+      message: expect.stringContaining('nonsense'),
+    });
+    await writeFile(world.configFile, right);
+    await expect(status()).resolves.toMatchObject({ status: 200 });
+  });
+
+  it('has another worker answer, at once, when one is told to end', async () => {
+    const { world, socket, status } = await setup();
+    await using _ = world;
+    await using daemon = new SlowDaemon(world.configFile);
+    await daemon.event('cycle');
+    const callers = Array.from({ length: 20 }, () => connect(socket).on('error', () => {}));
+    const closed = callers.map((caller) => once(caller, 'close'));
+    await Promise.all(callers.map((caller) => once(caller, 'connect')));
+    daemon.killWorker('SIGTERM');
+    await Promise.all(closed);
+    await expect(status()).resolves.toMatchObject({ status: 200 });
+  });
+
+  it('refuses what is no path', async () => {
+    const { world, socket } = await setup();
+    await using _ = world;
+    await using daemon = new SlowDaemon(world.configFile);
+    await daemon.event('cycle');
+    const answer = await callSocket(socket, 'GET', '//');
+    expect(answer).toMatchObject({ status: 400, body: { error: { code: 'usage/route' } } });
+    expect(daemon.events('api-failed')).toEqual([]);
   });
 
   it('goes on with what was begun for somebody who hung up', async () => {

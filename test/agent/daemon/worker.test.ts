@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import type { FromWorker } from '../../../agent/daemon/messages.ts';
 import { workFor } from '../../../agent/daemon/worker.ts';
@@ -9,13 +10,13 @@ import { hostWorld, stay } from '../../support/host-world.ts';
 /** A worker of which the test says what it says. */
 class FakeChild extends EventEmitter {
   readonly sent: unknown[] = [];
-  isConnected = true;
+  connected = true;
   send(message: unknown): boolean {
     this.sent.push(message);
     return true;
   }
   disconnect(): void {
-    this.isConnected = false;
+    this.connected = false;
   }
   kill(): boolean {
     return true;
@@ -30,26 +31,26 @@ const END = { isFailed: false, nextCheckInSeconds: 60, retryAfterSeconds: null, 
 describe('WorkerProcess', () => {
   it('lets a worker go that has done all that it was asked for', async () => {
     const child = new FakeChild();
-    const worker = new WorkerProcess(child);
+    const worker = new WorkerProcess(() => child);
     const cycle = worker.cycle();
     child.say({ kind: 'cycle-ended', end: END });
     await expect(cycle).resolves.toEqual(END);
     child.say({ kind: 'idle', taken: 1 });
     expect(worker.isThere).toBe(false);
-    expect(child.isConnected).toBe(false);
+    expect(child.connected).toBe(false);
   });
 
   it('keeps one that said it is idle when there was something on its way to it', () => {
     const child = new FakeChild();
-    const worker = new WorkerProcess(child);
+    const worker = new WorkerProcess(() => child);
     void worker.cycle();
     child.say({ kind: 'cycle-ended', end: END });
     void worker.cycle();
     child.say({ kind: 'idle', taken: 1 });
     expect(worker.isThere).toBe(true);
-    expect(child.isConnected).toBe(true);
+    expect(child.connected).toBe(true);
     child.say({ kind: 'idle', taken: 2 });
-    expect(child.isConnected).toBe(false);
+    expect(child.connected).toBe(false);
   });
 
   it.each([
@@ -62,7 +63,7 @@ describe('WorkerProcess', () => {
     },
   ])('rejects what was asked of one that $how', async ({ emit: [event, ...details], message }) => {
     const child = new FakeChild();
-    const worker = new WorkerProcess(child);
+    const worker = new WorkerProcess(() => child);
     const cycle = worker.cycle();
     child.emit(String(event), ...details);
     await expect(cycle).rejects.toMatchObject({ code: 'agent/worker', message });
@@ -71,9 +72,42 @@ describe('WorkerProcess', () => {
     expect(worker.isThere).toBe(false);
   });
 
+  it('is lost from the beginning where no process can be made', async () => {
+    const worker = new WorkerProcess(() => {
+      throw new Error('spawn ENOMEM');
+    });
+    expect(worker.isThere).toBe(false);
+    const lost = { code: 'agent/worker', message: 'no worker: spawn ENOMEM' };
+    await expect(worker.ready).rejects.toMatchObject(lost);
+    await expect(worker.cycle()).rejects.toMatchObject(lost);
+    const connection = new Socket();
+    worker.take(connection);
+    expect(connection.destroyed).toBe(true);
+    worker.stop();
+    await worker.ended;
+  });
+
+  it('does not wait for a worker that hears nothing any more', async () => {
+    const child = new FakeChild();
+    const worker = new WorkerProcess(() => child);
+    const connection = new Socket();
+    worker.take(connection);
+    child.connected = false;
+    child.emit('disconnect');
+    expect(worker.isThere).toBe(false);
+    expect(connection.destroyed).toBe(true);
+  });
+
+  it('gives up one that says what nobody understands', async () => {
+    const child = new FakeChild();
+    const worker = new WorkerProcess(() => child);
+    child.emit('message', { kind: 'of another version' });
+    await expect(worker.cycle()).rejects.toMatchObject({ code: 'agent/worker' });
+  });
+
   it('tells what a worker says of why it cannot work', async () => {
     const child = new FakeChild();
-    const worker = new WorkerProcess(child);
+    const worker = new WorkerProcess(() => child);
     child.say({ kind: 'refused', code: 'agent/config', message: 'no such key', hints: ['look'] });
     await expect(worker.ready).rejects.toMatchObject({
       ...{ code: 'agent/config', message: 'no such key', hints: ['look'] },
