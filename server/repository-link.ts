@@ -132,7 +132,9 @@ export class RepositoryLink {
     try {
       return await find();
     } catch (error) {
-      if (!(error instanceof PublishedError) || !(await this.follow())) throw error;
+      if (!(error instanceof PublishedError)) throw error;
+      // Whether there was news or somebody else took it over meanwhile: what is known now counts.
+      await this.follow();
       return await find();
     }
   }
