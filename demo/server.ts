@@ -11,9 +11,12 @@ const READY_MS = 20_000;
 
 export type DemoServer = { readonly url: string };
 
-/** Starts the real server on 127.0.0.1:8080, or on the next free port. */
-export async function startServer(processes: Processes): Promise<DemoServer> {
-  const port = await freePort(FIRST_PORT);
+/** Starts the real server on 127.0.0.1:8080, or on the next free port; who may start one at the same time begins elsewhere. */
+export async function startServer(
+  processes: Processes,
+  firstPort = FIRST_PORT,
+): Promise<DemoServer> {
+  const port = await freePort(firstPort);
   const url = `http://127.0.0.1:${port}`;
   processes.start(
     'server.log',
