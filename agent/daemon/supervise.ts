@@ -5,7 +5,7 @@ import type { Waiting } from '../backoff.ts';
 import type { AgentContext } from '../context.ts';
 import { asOnlyDaemon } from '../lock.ts';
 import { listenOn } from './listen.ts';
-import type { CycleEnd } from './messages.ts';
+import { orFailed } from './or-failed.ts';
 import { runForever } from './run-forever.ts';
 import { WorkerProcess } from './worker-process.ts';
 import type { Child } from './worker-process.ts';
@@ -14,12 +14,6 @@ type Options = Pick<AgentContext, 'onEvent'> & {
   readonly start: () => Child;
   readonly signal: AbortSignal;
   readonly waiting?: Waiting;
-};
-
-const LOST: CycleEnd = {
-  ...{ isFailed: true, nextCheckInSeconds: null, retryAfterSeconds: null },
-  // After a failure it is the backoff that counts.
-  pollMs: 0,
 };
 
 /**
@@ -65,7 +59,11 @@ export async function supervise({
         server.take(connection);
       };
       await using _ = api === null ? null : await listenOn(api, take);
-      await runForever(() => cycleOf(worker(), { signal, onEvent }), signal, waiting);
+      await runForever(
+        () => orFailed(() => worker().cycle(), { signal, onEvent }),
+        signal,
+        waiting,
+      );
     });
   } catch (error) {
     if (!signal.aborted || !(error instanceof ExpectedError)) throw error;
@@ -73,18 +71,5 @@ export async function supervise({
     signal.removeEventListener('abort', stop);
     stop();
     await Promise.all([...workers].map(({ ended }) => ended));
-  }
-}
-
-async function cycleOf(
-  worker: WorkerProcess,
-  { signal, onEvent }: Pick<Options, 'signal' | 'onEvent'>,
-): Promise<CycleEnd> {
-  try {
-    return await worker.cycle();
-  } catch (error) {
-    if (!(error instanceof ExpectedError)) throw error;
-    if (!signal.aborted) onEvent('cycle-failed', { code: error.code, message: error.message });
-    return LOST;
   }
 }
