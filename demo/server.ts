@@ -11,12 +11,9 @@ const READY_MS = 20_000;
 
 export type DemoServer = { readonly url: string };
 
-/** Starts the real server on 127.0.0.1:8080, or on the next free port; who may start one at the same time begins elsewhere. */
-export async function startServer(
-  processes: Processes,
-  firstPort = FIRST_PORT,
-): Promise<DemoServer> {
-  const port = await freePort(firstPort);
+/** Starts the real server on this port of 127.0.0.1: on 8080, or the next free one, unless it is given. */
+export async function startServer(processes: Processes, onPort?: number): Promise<DemoServer> {
+  const port = onPort ?? (await freePort(FIRST_PORT));
   const url = `http://127.0.0.1:${port}`;
   processes.start(
     'server.log',

@@ -7,6 +7,7 @@ import { SLOT_TYPES, PART_NAMES } from '../../core/gpt/sets.ts';
 import { Processes } from '../../demo/processes.ts';
 import { showRollout, startServer } from '../../demo/server.ts';
 import type { DemoServer } from '../../demo/server.ts';
+import { freePort } from '../support/free-port.ts';
 import { PRIVATE_TYPE } from '../support/gpt-samples.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Guest } from './guests.ts';
@@ -17,8 +18,6 @@ import { bootParts, tool } from './parts.ts';
 const MIB = 2 ** 20;
 const STATE_TYPE = '0fc63daf-8483-4772-8e79-3d69d8477de4';
 const STATE_MIB = 32;
-/** Suites that run at the same time, each in a process of its own, look for free ports at places of their own. */
-const FIRST_PORT = 20_000 + (process.pid % 100) * 100;
 const STATE_PARTITION = 8;
 const PLATFORM = ['--variant', 'metal-dev', '--arch', 'x86_64'];
 const HOST = "[host]\nid = 'vm-1'\nvariant = 'metal-dev'\narch = 'x86_64'\n";
@@ -88,7 +87,7 @@ export async function bootWorld(guest: Guest): Promise<BootWorld> {
     const parts = await bootParts();
     const processes = stack.use(new Processes(folder));
     await makeKeysAndRepository(processes);
-    const server = await startServer(processes, FIRST_PORT);
+    const server = await startServer(processes, await freePort());
     await makeRoots(folder, { parts, guest, port: new URL(server.url).port });
     await publish(processes, folder, '1.0.0', 'well');
     await makeDisk(folder, processes, server);

@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises';
 import { expect, it } from '@jest/globals';
 import { makePackage } from '../packaging/made-package.ts';
 import { bootWorld } from './boot-world.ts';
@@ -11,8 +10,7 @@ it(
   'boots a Debian back from a release in which the agent does not start, when its tries are used up, and reports it',
   async () => {
     await using made = await makePackage(['--deb']);
-    const [name = ''] = (await readdir(made.folder)).filter((file) => file.endsWith('.deb'));
-    const guest = debianGuest(made.pathOf(name), { polls: 'timer', deadline: '60s' });
+    const guest = debianGuest(await made.debPath(), { polls: 'timer', deadline: '60s' });
     await using world = await bootWorld(guest);
     const { machine } = world;
     const rollout = await world.release('1.1.0', 'mute');

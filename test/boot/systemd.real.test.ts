@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { makePackage } from '../packaging/made-package.ts';
 import type { MadePackage } from '../packaging/made-package.ts';
@@ -12,8 +11,7 @@ let made: MadePackage;
 let deb = '';
 beforeAll(async () => {
   made = await makePackage(['--deb']);
-  const [name = ''] = (await readdir(made.folder)).filter((file) => file.endsWith('.deb'));
-  deb = made.pathOf(name);
+  deb = await made.debPath();
 });
 afterAll(async () => {
   await made[Symbol.asyncDispose]();

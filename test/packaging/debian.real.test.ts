@@ -21,8 +21,7 @@ let made: MadePackage;
 let deb = '';
 beforeAll(async () => {
   made = await makePackage(['--deb'], { env: EPOCH });
-  const [name = ''] = (await readdir(made.folder)).filter((file) => file.endsWith('.deb'));
-  deb = made.pathOf(name);
+  deb = await made.debPath();
 }, 600_000);
 afterAll(async () => {
   await made[Symbol.asyncDispose]();

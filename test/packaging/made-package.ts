@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -45,6 +46,8 @@ export type MadePackage = AsyncDisposable & {
   /** What `npm run package` said: a SHA-256 and a name on each line. */
   readonly said: string;
   readonly pathOf: (name: string) => string;
+  /** The path of the Debian package. */
+  readonly debPath: () => Promise<string>;
 };
 
 /** What `npm run package` makes, in a folder that goes with it; `mask` and `env` are how the machine is set up. */
@@ -62,6 +65,11 @@ export async function makePackage(
   return {
     ...{ folder, said },
     pathOf: (name) => join(folder, name),
+    debPath: async () => {
+      const [name] = (await readdir(folder)).filter((file) => file.endsWith('.deb'));
+      if (name === undefined) throw new Error('no Debian package was asked for');
+      return join(folder, name);
+    },
     [Symbol.asyncDispose]: dispose,
   };
 }
